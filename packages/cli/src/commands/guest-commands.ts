@@ -1,0 +1,211 @@
+/** `inn guest ...` */
+import { MODE_TO_PROTO, RESTART_TO_PROTO, durationOf, parseOneOf } from "@innkeeper/core/wire";
+import type { ModeRequest, RestartWhen } from "@innkeeper/core";
+import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
+import type { Command } from "commander";
+import { allPages, PAGE_SIZE } from "../all-pages.js";
+import type { CliContext } from "../cli-context.js";
+import { followOperation } from "../follow-operation.js";
+import { age, enumName, table } from "../output/table.js";
+import { parseCpu, parseMib, parseMs, parsePairs } from "../parse-options.js";
+import { guestDetails, guestExplanation } from "./guest-text.js";
+
+type Run = (context: CliContext) => Promise<void>;
+export type Register = (run: Run) => void;
+
+interface CreateOptions {
+  readonly image: string;
+  readonly mode: string;
+  readonly memory: string;
+  readonly cpu: string;
+  readonly disk: string;
+  readonly node: string;
+  readonly append: string;
+  readonly restart: string;
+  readonly stopTimeout: string;
+  readonly label: string[];
+}
+
+export function guestCommands(program: Command, register: Register): void {
+  const guest = program.command("guest").description("virtual machines");
+  guest
+    .command("create <name>")
+    .description("place and start a new guest")
+    .requiredOption("--image <image>", "what to boot")
+    .option("--mode <mode>", "auto, hybrid, paravirt", "auto")
+    .option("--memory <size>", "memory, such as 128MiB", "128MiB")
+    .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
+    .option("--disk <size>", "disk, such as 1GiB", "0")
+    .option("--node <node>", "only this node", "")
+    .option("--append <text>", "added to the kernel command line", "")
+    .option("--restart <when>", "always, on-failure, never", "on-failure")
+    .option("--stop-timeout <duration>", "time to power off", "10s")
+    .option("--label <key=value...>", "labels", [])
+    .action((name: string, options: CreateOptions) => {
+      register((context) => createGuest(context, name, options));
+    });
+  guest
+    .command("ls")
+    .description("list guests")
+    .option("--all-projects", "of all projects")
+    .action(({ allProjects }: { allProjects?: boolean }) => {
+      register((context) => listGuests(context, allProjects === true));
+    });
+  guest
+    .command("get <name>")
+    .description("show one guest")
+    .action((name: string) => register((context) => showGuest(context, name)));
+  guest
+    .command("explain <name>")
+    .description("why the guest is where it is, or why it is nowhere")
+    .action((name: string) => register((context) => explainGuest(context, name)));
+  guest
+    .command("logs <name>")
+    .description("print the serial console")
+    .option("-f, --follow", "stay and print what comes")
+    .action((name: string, { follow }: { follow?: boolean }) => {
+      register((context) => printLogs(context, name, follow === true));
+    });
+  guest
+    .command("migrate <name>")
+    .description("move a running guest to another node while it runs")
+    .option("--to <node>", "target; default: the scheduler chooses", "")
+    .option("--max-downtime <duration>", "how long it may stand still", "300ms")
+    .action((name: string, options: { to: string; maxDowntime: string }) => {
+      register((context) => migrateGuest(context, name, options));
+    });
+  verbs(guest, register);
+}
+
+const VERBS = {
+  start: "start a stopped or failed guest",
+  stop: "power a guest off",
+  pause: "let a running guest stand still",
+  resume: "let a paused guest run",
+  delete: "end and remove a guest",
+} as const;
+
+function verbs(guest: Command, register: Register): void {
+  for (const verb of Object.keys(VERBS) as (keyof typeof VERBS)[]) {
+    guest
+      .command(`${verb} <name>`)
+      .description(VERBS[verb])
+      .action((name: string) => register((context) => runVerb(context, verb, name)));
+  }
+}
+
+async function runVerb(context: CliContext, verb: keyof typeof VERBS, name: string): Promise<void> {
+  const { client, projectId, requestId } = context;
+  const request = { projectId, guestId: name, requestId };
+  const calls = {
+    start: client.guests.startGuest,
+    stop: client.guests.stopGuest,
+    pause: client.guests.pauseGuest,
+    resume: client.guests.resumeGuest,
+    delete: client.guests.deleteGuest,
+  };
+  const { operation } = await calls[verb](request);
+  const ended = await followOperation(context, operation);
+  if (ended) context.terminal.result(`${verb} ${name}: ${ended.message}`, { operation: ended.id });
+}
+
+async function createGuest(context: CliContext, name: string, options: CreateOptions): Promise<void> {
+  const { client, projectId, requestId, terminal } = context;
+  const modes = Object.keys(MODE_TO_PROTO) as ModeRequest[];
+  const restarts = Object.keys(RESTART_TO_PROTO) as RestartWhen[];
+  const guest = Guest.fromPartial({
+    id: name,
+    projectId,
+    labels: parsePairs("--label", options.label),
+    spec: {
+      imageId: options.image,
+      mode: MODE_TO_PROTO[parseOneOf("--mode", options.mode, modes)],
+      resources: {
+        cpuMillis: parseCpu("--cpu", options.cpu),
+        memoryMib: parseMib("--memory", options.memory),
+        diskMib: parseMib("--disk", options.disk),
+      },
+      commandLine: options.append,
+      nodeId: options.node,
+      restartPolicy: { condition: RESTART_TO_PROTO[parseOneOf("--restart", options.restart, restarts)] },
+      stopTimeout: durationOf(parseMs("--stop-timeout", options.stopTimeout)),
+    },
+  });
+  const { operation } = await client.guests.createGuest({ guest, requestId });
+  const ended = await followOperation(context, operation);
+  if (ended?.result?.$case !== "guest") return;
+  const created = ended.result.value;
+  const placement = created.status?.placement;
+  terminal.result(
+    `guest ${name} is ${phaseOf(created)}: ${placement?.message ?? ""}`,
+    Guest.toJSON(created),
+  );
+}
+
+async function listGuests(context: CliContext, isEveryProject: boolean): Promise<void> {
+  const { client, terminal, nowMs } = context;
+  const projectId = isEveryProject ? "" : context.projectId || "default";
+  const guests = await allPages(async (pageToken) => {
+    const request = { projectId, pageSize: PAGE_SIZE, pageToken, minRevision: 0 };
+    const { guests: items, nextPageToken } = await client.guests.listGuests(request);
+    return { items, nextPageToken };
+  });
+  const header = ["NAME", "PHASE", "NODE", "MODE", "CPU", "MEMORY", "RESTARTS", "AGE", "REASON"];
+  const rows = guests.map((each) => [
+    isEveryProject ? `${each.projectId}/${each.id}` : each.id,
+    phaseOf(each),
+    each.status?.placement?.nodeId ?? "-",
+    enumName(each.status?.placement?.mode ?? each.spec?.mode ?? "", "MODE_").toLowerCase(),
+    `${each.spec?.resources?.cpuMillis ?? 0}m`,
+    `${each.spec?.resources?.memoryMib ?? 0}MiB`,
+    String(each.status?.restartCount ?? 0),
+    age(each.createTime, nowMs()),
+    each.status?.reason ?? "",
+  ]);
+  terminal.result(table(header, rows), guests.map((each) => Guest.toJSON(each)));
+}
+
+async function getGuest({ client, projectId }: CliContext, guestId: string): Promise<Guest> {
+  const { guest } = await client.guests.getGuest({ projectId, guestId, minRevision: 0 });
+  return guest ?? Guest.fromPartial({});
+}
+
+async function showGuest(context: CliContext, name: string): Promise<void> {
+  const guest = await getGuest(context, name);
+  context.terminal.result(guestDetails(guest, context.nowMs()), Guest.toJSON(guest));
+}
+
+async function explainGuest(context: CliContext, name: string): Promise<void> {
+  const guest = await getGuest(context, name);
+  context.terminal.result(guestExplanation(guest), Guest.toJSON(guest));
+}
+
+async function printLogs(context: CliContext, guestId: string, follow: boolean): Promise<void> {
+  const { client, projectId, terminal, signal } = context;
+  const pieces = client.guests.readConsole({ projectId, guestId, follow }, signal);
+  for await (const { data } of pieces) terminal.write(data);
+}
+
+async function migrateGuest(
+  context: CliContext,
+  name: string,
+  options: { to: string; maxDowntime: string },
+): Promise<void> {
+  const { client, projectId, requestId, terminal } = context;
+  const { operation } = await client.guests.migrateGuest({
+    projectId,
+    guestId: name,
+    targetNodeId: options.to,
+    downtimeMsMax: parseMs("--max-downtime", options.maxDowntime),
+    requestId,
+  });
+  const ended = await followOperation(context, operation);
+  if (ended === undefined) return;
+  const downtime = ended.migration?.engineDowntimeMs;
+  const stood = downtime === undefined ? "" : `, stood still for ${downtime} ms (engine's figure)`;
+  terminal.result(`guest ${name}: ${ended.message}${stood}`, { operation: ended.id });
+}
+
+export function phaseOf(guest: Guest): string {
+  return enumName(guest.status?.phase ?? "", "GUEST_PHASE_");
+}

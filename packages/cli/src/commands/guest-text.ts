@@ -1,0 +1,58 @@
+/** One guest, told for people. */
+import type { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
+import { age, details, enumName, table } from "../output/table.js";
+
+export function guestDetails(guest: Guest, nowMs: number): string {
+  const { spec, status } = guest;
+  const placement = status?.placement;
+  const labels = Object.entries(guest.labels).map(([key, value]) => `${key}=${value}`);
+  const exit = status?.lastExit;
+  return details([
+    ["name", `${guest.projectId}/${guest.id}`],
+    ["uid", guest.uid],
+    ["phase", [phase(guest), status?.reason, status?.message].filter(Boolean).join(" - ")],
+    ["image", spec?.imageId ?? ""],
+    ["node", placement ? `${placement.nodeId} (epoch ${placement.epoch})` : ""],
+    ["mode", mode(placement?.mode ?? spec?.mode ?? "")],
+    ["cpu", `${spec?.resources?.cpuMillis ?? 0}m`],
+    ["memory", `${spec?.resources?.memoryMib ?? 0} MiB`],
+    ["labels", labels.join(", ")],
+    ["command line", spec?.commandLine ?? ""],
+    ["restarts", String(status?.restartCount ?? 0)],
+    ["last exit", exit ? `${exit.reason}: ${exit.message}` : ""],
+    ["started", age(status?.startTime, nowMs)],
+    ["created", age(guest.createTime, nowMs)],
+    ["operation", guest.operationId],
+    ["etag", guest.etag],
+  ]);
+}
+
+export function guestExplanation(guest: Guest): string {
+  const { status } = guest;
+  const placement = status?.placement;
+  if (placement === undefined) {
+    const lines = (status?.rejections ?? []).map((each) => [each.nodeId, each.filter, each.message]);
+    const head = `guest ${guest.id} is ${phase(guest)}: no node can take it`;
+    return [head, table(["NODE", "FILTER", "WHY NOT"], lines)].join("\n");
+  }
+  const candidates = placement.candidates.map((each) => [
+    each.nodeId,
+    mode(each.mode),
+    each.score.toFixed(4),
+  ]);
+  const rejected = placement.rejections.map((each) => [each.nodeId, each.filter, each.message]);
+  return [
+    placement.message,
+    `decided from revision ${placement.snapshotRevision} with seed ${placement.seed}`,
+    table(["CANDIDATE", "MODE", "SCORE"], candidates),
+    ...(rejected.length > 0 ? [table(["REJECTED", "FILTER", "WHY NOT"], rejected)] : []),
+  ].join("\n");
+}
+
+function phase(guest: Guest): string {
+  return enumName(guest.status?.phase ?? "", "GUEST_PHASE_");
+}
+
+function mode(value: string): string {
+  return enumName(value, "MODE_").toLowerCase();
+}

@@ -1,0 +1,37 @@
+/** Commands that need no running cluster: `inn up`, `inn demo`, `inn doctor`. */
+import type { Command } from "commander";
+import { runDoctor } from "../cluster/doctor.js";
+import { type UpOptions, runUp } from "../cluster/up.js";
+import { type DemoOptions, runDemo } from "../demo/demo.js";
+import type { Terminal } from "../output/terminal.js";
+
+export interface LocalContext {
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  setExitCode(code: number): void;
+}
+
+export type RegisterLocal = (run: (context: LocalContext) => Promise<void>) => void;
+
+export function localCommands(program: Command, register: RegisterLocal): void {
+  program
+    .command("up")
+    .description("run a controller and three node agents in this process; guests outlive it")
+    .option("--data <directory>", "where everything is kept", ".innkeeper")
+    .option("--listen <host:port>", "address of the API", "127.0.0.1:7400")
+    .option("--nodes <count>", "number of node agents", "3")
+    .option("--engines <engines>", "qemu, sim or both", "qemu")
+    .option("--log <level>", "debug, info, warn, error", "warn")
+    .action((options: UpOptions) => register((context) => runUp(context, options)));
+  program
+    .command("demo")
+    .description("the whole story on real guests in a minute; leaves nothing behind")
+    .option("--json", "end with one line of JSON that holds every figure")
+    .option("--keep-logs", "print the services' logs")
+    .action((options: DemoOptions) => register((context) => runDemo(context, options)));
+  program
+    .command("doctor")
+    .description("what this host can do, and why not")
+    .action(() => register(runDoctor));
+}

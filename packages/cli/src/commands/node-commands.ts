@@ -1,0 +1,92 @@
+/** `inn node ...` */
+import { Node } from "@innkeeper/proto/innkeeper/v1/node";
+import type { Command } from "commander";
+import { allPages, PAGE_SIZE } from "../all-pages.js";
+import type { CliContext } from "../cli-context.js";
+import { age, details, enumName, table } from "../output/table.js";
+import type { Register } from "./guest-commands.js";
+
+export function nodeCommands(program: Command, register: Register): void {
+  const node = program.command("node").description("hosts that run guests");
+  node
+    .command("ls")
+    .description("list nodes")
+    .action(() => register(listNodes));
+  node
+    .command("get <name>")
+    .description("show one node")
+    .action((name: string) => register((context) => showNode(context, name)));
+  node
+    .command("cordon <name>")
+    .description("let a node take no new guests")
+    .action((name: string) => register((context) => cordon(context, name, true)));
+  node
+    .command("uncordon <name>")
+    .description("let a node take guests again")
+    .action((name: string) => register((context) => cordon(context, name, false)));
+}
+
+async function listNodes({ client, terminal }: CliContext): Promise<void> {
+  const nodes = await allPages(async (pageToken) => {
+    const { nodes: items, nextPageToken } = await client.nodes.listNodes({
+      pageSize: PAGE_SIZE,
+      pageToken,
+    });
+    return { items, nextPageToken };
+  });
+  const header = ["NAME", "STATE", "GUESTS", "CPU", "MEMORY", "MODES", "ADDRESS"];
+  const rows = nodes.map((each) => [
+    each.id,
+    stateOf(each),
+    String(each.guestCount),
+    used(each, "cpuMillis", "m"),
+    used(each, "memoryMib", "MiB"),
+    modesOf(each),
+    each.address,
+  ]);
+  terminal.result(table(header, rows), nodes.map((each) => Node.toJSON(each)));
+}
+
+async function showNode({ client, terminal, nowMs }: CliContext, nodeId: string): Promise<void> {
+  const { node } = await client.nodes.getNode({ nodeId });
+  if (node === undefined) return;
+  const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
+  const text = details([
+    ["name", node.id],
+    ["state", stateOf(node)],
+    ["address", node.address],
+    ["labels", labels.join(", ")],
+    ["guests", String(node.guestCount)],
+    ["cpu", used(node, "cpuMillis", "m")],
+    ["memory", used(node, "memoryMib", "MiB")],
+    ["disk", used(node, "diskMib", "MiB")],
+    ["modes", modesOf(node)],
+    ["problems", node.problems.join("; ")],
+    ["joined", age(node.joinTime, nowMs())],
+  ]);
+  terminal.result(text, Node.toJSON(node));
+}
+
+async function cordon(context: CliContext, nodeId: string, isCordoned: boolean): Promise<void> {
+  const { client, requestId, terminal } = context;
+  const call = isCordoned ? client.nodes.cordonNode : client.nodes.uncordonNode;
+  const { node } = await call({ nodeId, requestId });
+  if (node) terminal.result(`node ${node.id} is ${stateOf(node)}`, Node.toJSON(node));
+}
+
+function stateOf(node: Node): string {
+  const state = enumName(node.state, "NODE_STATE_").toLowerCase();
+  return node.cordoned ? `${state}, cordoned` : state;
+}
+
+function used(node: Node, kind: "cpuMillis" | "memoryMib" | "diskMib", unit: string): string {
+  return `${node.allocated?.[kind] ?? 0}/${node.allocatable?.[kind] ?? 0}${unit}`;
+}
+
+function modesOf(node: Node): string {
+  const each = node.abilities.map(
+    ({ engine, mode, acceleration }) =>
+      `${enumName(mode, "MODE_").toLowerCase()}(${engine},${acceleration})`,
+  );
+  return each.join(" ") || "none";
+}

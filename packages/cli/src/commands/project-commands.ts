@@ -1,0 +1,108 @@
+/** `inn project ...` */
+import { Project, type Quota } from "@innkeeper/proto/innkeeper/v1/project";
+import type { Command } from "commander";
+import { allPages, PAGE_SIZE } from "../all-pages.js";
+import type { CliContext } from "../cli-context.js";
+import { details, table } from "../output/table.js";
+import { parseCount, parseCpu, parseMib } from "../parse-options.js";
+import type { Register } from "./guest-commands.js";
+
+interface QuotaOptions {
+  readonly guests?: string;
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly disk?: string;
+}
+
+export function projectCommands(program: Command, register: Register): void {
+  const project = program.command("project").description("tenants and their quotas");
+  withQuota(project.command("create <name>").description("create a project")).action(
+    (name: string, options: QuotaOptions) => {
+      register((context) => createProject(context, name, options));
+    },
+  );
+  project
+    .command("ls")
+    .description("list projects")
+    .action(() => register(listProjects));
+  project
+    .command("get <name>")
+    .description("show one project")
+    .action((name: string) => register((context) => showProject(context, name)));
+  withQuota(
+    project
+      .command("set-quota <name>")
+      .description("replace the quota; limits that are not given are lifted"),
+  ).action((name: string, options: QuotaOptions) => {
+    register((context) => setQuota(context, name, options));
+  });
+}
+
+function withQuota(command: Command): Command {
+  return command
+    .option("--guests <count>", "number of guests")
+    .option("--cpu <cpus>", "CPUs, such as 4")
+    .option("--memory <size>", "memory, such as 2GiB")
+    .option("--disk <size>", "disk, such as 20GiB");
+}
+
+function quotaOf({ guests, cpu, memory, disk }: QuotaOptions): Quota {
+  return {
+    guests: guests === undefined ? undefined : parseCount("--guests", guests),
+    cpuMillis: cpu === undefined ? undefined : parseCpu("--cpu", cpu),
+    memoryMib: memory === undefined ? undefined : parseMib("--memory", memory),
+    diskMib: disk === undefined ? undefined : parseMib("--disk", disk),
+  };
+}
+
+async function createProject(context: CliContext, id: string, options: QuotaOptions): Promise<void> {
+  const { client, requestId, terminal } = context;
+  const asked = Project.fromPartial({ id, quota: quotaOf(options) });
+  const { project } = await client.projects.createProject({ project: asked, requestId });
+  if (project) terminal.result(projectText(project), Project.toJSON(project));
+}
+
+async function listProjects({ client, terminal }: CliContext): Promise<void> {
+  const projects = await allPages(async (pageToken) => {
+    const { projects: items, nextPageToken } = await client.projects.listProjects({
+      pageSize: PAGE_SIZE,
+      pageToken,
+    });
+    return { items, nextPageToken };
+  });
+  const header = ["NAME", "GUESTS", "CPU", "MEMORY", "DISK"];
+  const rows = projects.map((each) => [
+    each.id,
+    used(each, "guests", ""),
+    used(each, "cpuMillis", "m"),
+    used(each, "memoryMib", "MiB"),
+    used(each, "diskMib", "MiB"),
+  ]);
+  terminal.result(table(header, rows), projects.map((each) => Project.toJSON(each)));
+}
+
+async function showProject({ client, terminal }: CliContext, projectId: string): Promise<void> {
+  const { project } = await client.projects.getProject({ projectId });
+  if (project) terminal.result(projectText(project), Project.toJSON(project));
+}
+
+async function setQuota(context: CliContext, projectId: string, options: QuotaOptions): Promise<void> {
+  const { client, requestId, terminal } = context;
+  const request = { projectId, quota: quotaOf(options), etag: "", requestId };
+  const { project } = await client.projects.setProjectQuota(request);
+  if (project) terminal.result(projectText(project), Project.toJSON(project));
+}
+
+function projectText(project: Project): string {
+  return details([
+    ["project", project.id],
+    ["guests", used(project, "guests", "")],
+    ["cpu", used(project, "cpuMillis", "m")],
+    ["memory", used(project, "memoryMib", "MiB")],
+    ["disk", used(project, "diskMib", "MiB")],
+  ]);
+}
+
+function used(project: Project, kind: keyof Quota, unit: string): string {
+  return `${project.usage?.[kind] ?? 0}/${project.quota?.[kind] ?? "-"}${unit}`;
+}

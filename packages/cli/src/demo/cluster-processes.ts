@@ -1,0 +1,104 @@
+/** The demo's cluster: one controller and three node agents, each a process of its own, all below one directory. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { installedFile } from "../cluster/installed-files.js";
+import { DemoFailure, must } from "./story.js";
+
+const START_TIMEOUT_MS = 30_000;
+
+export interface StartedProcess {
+  readonly address: string;
+  readonly adoptedCount: number;
+  readonly child: ChildProcess;
+}
+
+export class ClusterProcesses {
+  readonly #running = new Set<ChildProcess>();
+
+  constructor(readonly directory: string) {}
+
+  async startController(): Promise<StartedProcess> {
+    return await this.#start("inn-controller", {
+      INN_LISTEN: "127.0.0.1:0",
+      INN_DATA: path.join(this.directory, "controller"),
+    });
+  }
+
+  async startAgent(nodeId: string, controller: string): Promise<StartedProcess> {
+    return await this.#start("inn-agent", {
+      INN_NODE_ID: nodeId,
+      INN_CONTROLLER: controller,
+      INN_LISTEN: "127.0.0.1:0",
+      INN_DATA: path.join(this.directory, nodeId),
+      INN_CPU_MILLIS: "2000",
+      INN_MEMORY_MIB: "2048",
+      INN_RESERVE_MEMORY_MIB: "256",
+      INN_DISK_MIB: "1024",
+    });
+  }
+
+  /** `kill -9`, and wait for the end. */
+  async kill({ child }: StartedProcess): Promise<void> {
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+
+  /** Asks every process to stop and waits; what does not obey is killed. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running].map((child) => stop(child)));
+  }
+
+  /** Processes on this host, other than ours, whose command line names our directory. */
+  leftovers(): number[] {
+    return readdirSync("/proc")
+      .filter((name) => /^[0-9]+$/.test(name))
+      .map(Number)
+      .filter((pid) => pid !== process.pid && commandLineOf(pid).includes(this.directory));
+  }
+
+  async #start(program: string, env: Readonly<Record<string, string>>): Promise<StartedProcess> {
+    const logFile = path.join(this.directory, `${program}-${env["INN_NODE_ID"] ?? "1"}.log`);
+    const log = openSync(logFile, "a");
+    const child = spawn(process.execPath, [installedFile("dist", `${program}.js`)], {
+      env: { PATH: process.env["PATH"] ?? "", INN_LOG_LEVEL: "info", ...env },
+      stdio: ["ignore", "pipe", log],
+    });
+    closeSync(log);
+    this.#running.add(child);
+    child.once("exit", () => this.#running.delete(child));
+    const line = await firstLine(child);
+    must(line !== undefined, `${program} did not start:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
+    const { address, adoptedCount = 0 } = JSON.parse(line) as StartedProcess;
+    return { address, adoptedCount, child };
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<string | undefined> {
+  if (child.stdout === null) throw new DemoFailure("a process has no standard output");
+  const timeout = setTimeout(() => child.kill("SIGKILL"), START_TIMEOUT_MS);
+  try {
+    for await (const line of createInterface({ input: child.stdout })) return line;
+    return undefined;
+  } finally {
+    clearTimeout(timeout);
+    child.stdout.resume();
+  }
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const force = setTimeout(() => child.kill("SIGKILL"), 5_000);
+  child.kill("SIGTERM");
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  clearTimeout(force);
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}

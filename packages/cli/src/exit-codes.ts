@@ -1,0 +1,24 @@
+/** Exit codes of `inn`: scripts may rely on them. */
+import type { ErrorKind } from "@innkeeper/core";
+
+export const EXIT = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4, unavailable: 5 } as const;
+
+const BY_KIND: Readonly<Record<ErrorKind, number>> = {
+  invalid: EXIT.usage,
+  unauthenticated: EXIT.failed,
+  forbidden: EXIT.failed,
+  "not-found": EXIT.notFound,
+  "already-exists": EXIT.failed,
+  precondition: EXIT.failed,
+  conflict: EXIT.failed,
+  capacity: EXIT.refused,
+  unavailable: EXIT.unavailable,
+  timeout: EXIT.unavailable,
+  cancelled: EXIT.failed,
+  corrupt: EXIT.failed,
+  internal: EXIT.failed,
+};
+
+export function exitCodeOf(kind: ErrorKind): number {
+  return BY_KIND[kind];
+}

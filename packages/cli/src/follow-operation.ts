@@ -1,0 +1,88 @@
+/** Waits for an operation and tells of its progress. */
+import { DomainError } from "@innkeeper/core";
+import { parseError } from "@innkeeper/core/wire";
+import { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
+import type { CliContext } from "./cli-context.js";
+import { enumName } from "./output/table.js";
+
+/**
+ * Prints the operation at once with `--no-wait`, else follows it to its end.
+ * @returns the ended operation, or undefined when there was no waiting.
+ * @throws the operation's error; `capacity` when the guest fits nowhere now.
+ */
+export async function followOperation(
+  context: CliContext,
+  operation: Operation | undefined,
+): Promise<Operation | undefined> {
+  const { terminal, isWaiting } = context;
+  if (operation === undefined) return undefined;
+  if (!isWaiting) {
+    terminal.result(operation.id, Operation.toJSON(operation));
+    return undefined;
+  }
+  const ended = await watchToEnd(context, operation);
+  terminal.endProgress();
+  if (ended.result?.$case === "error") throw asError(ended);
+  return ended;
+}
+
+async function watchToEnd(context: CliContext, operation: Operation): Promise<Operation> {
+  const { client, terminal, signal } = context;
+  const abort = new AbortController();
+  signal.addEventListener("abort", () => abort.abort(), { once: true });
+  const refusal = watchForRefusal(context, operation, abort);
+  let latest = operation;
+  for await (const { operation: next } of client.operations.watchOperation(
+    { operationId: operation.id },
+    abort.signal,
+  )) {
+    if (next === undefined) continue;
+    latest = next;
+    if (next.done) break;
+    terminal.progress(describe(next));
+  }
+  abort.abort();
+  const refused = await refusal;
+  if (refused && !latest.done) throw refused;
+  return latest;
+}
+
+/** A guest that fits nowhere stays PENDING: that is no end of the operation, but the user must hear of it. */
+async function watchForRefusal(
+  { client }: CliContext,
+  operation: Operation,
+  abort: AbortController,
+): Promise<DomainError | undefined> {
+  if (enumName(operation.kind, "OPERATION_KIND_") !== "CREATE") return undefined;
+  const { projectId } = operation;
+  const changes = client.guests.watchGuests({ projectId, fromRevision: 0 }, abort.signal);
+  for await (const { guest } of changes) {
+    const isRefused = guest?.uid === operation.guestUid && guest.status?.reason === "NOTHING_FITS";
+    if (!isRefused) continue;
+    abort.abort();
+    return nothingFits(guest.id, guest.status?.message ?? "");
+  }
+  return undefined;
+}
+
+function nothingFits(guestId: string, why: string): DomainError {
+  const message = `guest "${guestId}" fits nowhere now and stays PENDING until something changes\n  ${why.split("; ").join("\n  ")}`;
+  return new DomainError({ kind: "capacity", reason: "NOTHING_FITS", message, metadata: {} });
+}
+
+function asError(operation: Operation): DomainError {
+  const error = operation.result?.$case === "error" ? parseError(operation.result.value) : undefined;
+  return new DomainError(
+    error ?? { kind: "internal", reason: "NO_RESULT", message: "no result", metadata: {} },
+  );
+}
+
+const MIB = 1024 * 1024;
+
+export function describe({ kind, guestId, message, migration }: Operation): string {
+  const what = `${enumName(kind, "OPERATION_KIND_").toLowerCase()} ${guestId}`;
+  if (migration === undefined) return message === "" ? `${what} ...` : `${what}: ${message}`;
+  const sent = Math.round(migration.transferredBytes / MIB);
+  const left = Math.round(migration.remainingBytes / MIB);
+  return `${what}: ${sent} MiB sent, ${left} MiB left, ${migration.elapsedMs} ms`;
+}

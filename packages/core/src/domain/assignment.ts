@@ -1,0 +1,77 @@
+/**
+ * What the leader wants of one guest on one node (assignment), and what the agent says of it (copy report).
+ * Assignments are declarative: applying one twice is the same as once, and an older one never undoes a newer one.
+ */
+import type { CopyExit, MigrationProgress } from "./copy.js";
+import type { ErrorDetail } from "./errors.js";
+import type { RestartPolicy } from "./guest.js";
+import type { ImageManifest } from "./image.js";
+import type { EngineName, Mode } from "./mode.js";
+
+/** `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with everything that belonged to it. */
+export const ASSIGNED_STATES = [
+  "running",
+  "paused",
+  "stopped",
+  "incoming",
+  "sending",
+  "absent",
+] as const;
+export type AssignedState = (typeof ASSIGNED_STATES)[number];
+
+export interface GuestAssignment {
+  readonly guestUid: string;
+  /** For logs and messages only. */
+  readonly guestId: string;
+  readonly projectId: string;
+  readonly epoch: number;
+  /** `Guest.intent` this follows from; agents ignore lower ones. */
+  readonly intent: number;
+  readonly generation: number;
+  readonly desired: AssignedState;
+  readonly engine: EngineName;
+  readonly mode: Mode;
+  readonly vcpuCount: number;
+  readonly memoryMib: number;
+  readonly image: ImageManifest;
+  /** The guest's own part of the kernel command line. */
+  readonly commandLine: string;
+  readonly restartPolicy: RestartPolicy;
+  readonly startCount: number;
+  readonly stopTimeoutMs: number;
+  readonly migrateTo: { readonly uri: string; readonly downtimeMsMax: number } | undefined;
+}
+
+/** `taken`: the newest assignment is journaled, the agent has not looked at the copy under it yet. */
+export const COPY_STATES = [
+  "taken",
+  "starting",
+  "running",
+  "paused",
+  "stopping",
+  "stopped",
+  "backing-off",
+  "failed",
+  "incoming",
+  "received",
+  "sending",
+  "sent",
+  "absent",
+] as const;
+export type CopyState = (typeof COPY_STATES)[number];
+
+export interface CopyReport {
+  readonly guestUid: string;
+  readonly epoch: number;
+  /** Intent of the newest assignment the agent has taken. */
+  readonly intent: number;
+  readonly generation: number;
+  readonly state: CopyState;
+  readonly restartCount: number;
+  readonly startedAtMs: number | undefined;
+  readonly lastExit: CopyExit | undefined;
+  /** Why it is `failed`, or why the last migration failed. */
+  readonly error: ErrorDetail | undefined;
+  readonly incomingUri: string | undefined;
+  readonly migration: MigrationProgress | undefined;
+}

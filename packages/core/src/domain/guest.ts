@@ -1,0 +1,111 @@
+/**
+ * A guest: `spec` is desired and written by users, `status` is observed and written by the leader only.
+ * The phase is set in one place, `guest-lifecycle.ts`.
+ */
+import type { CopyExit } from "./copy.js";
+import type { ErrorDetail } from "./errors.js";
+import type { GuestPhase } from "./guest-lifecycle.js";
+import type { EngineName, Mode, ModeRequest } from "./mode.js";
+import type { Labels } from "./names.js";
+import type { PlacementDecision, Rejection } from "./placement.js";
+import type { Resources } from "./resources.js";
+
+export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
+export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
+
+/** `always`: restart whatever ended it; `on-failure`: not after the guest's own power-off; `never`. */
+export const RESTART_WHEN = ["always", "on-failure", "never"] as const;
+export type RestartWhen = (typeof RESTART_WHEN)[number];
+
+/** Restarts on the same node. The delay doubles from `backoffMsMin` up to `backoffMsMax`. */
+export interface RestartPolicy {
+  readonly when: RestartWhen;
+  /** Restarts in a row before the guest is FAILED; a run of `backoffMsMax` or longer resets the count. */
+  readonly attemptsMax: number;
+  readonly backoffMsMin: number;
+  readonly backoffMsMax: number;
+}
+
+export interface GuestSpec {
+  readonly imageId: string;
+  readonly mode: ModeRequest;
+  readonly resources: Resources;
+  /** Appended to the image's kernel command line. */
+  readonly commandLine: string;
+  readonly restartPolicy: RestartPolicy;
+  readonly desired: DesiredRunState;
+  /** Only this node will do; empty = any. */
+  readonly nodeId: string;
+  /** How long a guest may take to power off before it is ended by force. */
+  readonly stopTimeoutMs: number;
+  /** Bumped by each StartGuest: tells the agent to forget earlier failures. */
+  readonly startCount: number;
+}
+
+/** Where a guest is and how it got there; its resources are the allocation. */
+export interface Placement {
+  readonly nodeId: string;
+  readonly engine: EngineName;
+  readonly mode: Mode;
+  /** Guest epoch of the copy that may run. */
+  readonly epoch: number;
+  readonly decision: PlacementDecision;
+}
+
+/** `copying`: reversible, the source owns. `switching`: past the point of no return, the target owns. `reverting`: going back. */
+export const MIGRATION_STEPS = ["copying", "switching", "reverting"] as const;
+export type MigrationStep = (typeof MIGRATION_STEPS)[number];
+
+export interface Migration {
+  readonly operationId: string;
+  readonly step: MigrationStep;
+  readonly sourceNodeId: string;
+  readonly sourceEpoch: number;
+  readonly target: Placement;
+  readonly downtimeMsMax: number;
+  readonly startedAtMs: number;
+  /** Why it is reverting. */
+  readonly error: ErrorDetail | undefined;
+}
+
+export interface GuestStatus {
+  readonly phase: GuestPhase;
+  /** UPPER_SNAKE, why the guest is in this phase; empty when there is nothing to say. */
+  readonly reason: string;
+  readonly message: string;
+  readonly placement: Placement | undefined;
+  readonly migration: Migration | undefined;
+  /** Why it fits nowhere, while PENDING. */
+  readonly rejections: readonly Rejection[];
+  /** Highest epoch ever given to a copy of this guest. */
+  readonly epochLast: number;
+  readonly observedGeneration: number;
+  readonly restartCount: number;
+  readonly startedAtMs: number | undefined;
+  readonly lastExit: CopyExit | undefined;
+}
+
+export interface Guest {
+  /** UUID; names the guest on nodes, in paths and in journals. */
+  readonly uid: string;
+  /** User-chosen, unique in its project. */
+  readonly id: string;
+  readonly projectId: string;
+  readonly labels: Labels;
+  /** Counts spec changes. */
+  readonly generation: number;
+  /** Counts changes of what nodes should do for this guest: spec, placement, migration step, deletion. Orders assignments. */
+  readonly intent: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly isDeleting: boolean;
+  /** The running operation, empty when none: one at a time. */
+  readonly operationId: string;
+  readonly spec: GuestSpec;
+  readonly status: GuestStatus;
+}
+
+/** At least one vCPU; more than 1000 milli-CPUs need another. */
+export function vcpuCount(resources: Resources): number {
+  return Math.max(1, Math.ceil(resources.cpuMillis / 1000));
+}

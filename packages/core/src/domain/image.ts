@@ -1,0 +1,55 @@
+/** Images: what a guest boots from. Content-addressed: blobs by sha256, the image by the sha256 of its canonical manifest. */
+
+import type { Mode } from "./mode.js";
+
+export const BLOB_ROLES = ["kernel", "initrd"] as const;
+export type BlobRole = (typeof BLOB_ROLES)[number];
+
+/** `linux`: a bzImage and an initramfs. `multiboot`: one ELF program loaded by the multiboot protocol. */
+export const IMAGE_KINDS = ["linux", "multiboot"] as const;
+export type ImageKind = (typeof IMAGE_KINDS)[number];
+
+/** The modes that can boot each kind of image. */
+export const IMAGE_MODES: Readonly<Record<ImageKind, readonly Mode[]>> = {
+  linux: ["hybrid", "paravirt"],
+  multiboot: ["hybrid", "paravirt"],
+};
+
+/** The blobs each kind of image needs, no more and no less. */
+export const IMAGE_ROLES: Readonly<Record<ImageKind, readonly BlobRole[]>> = {
+  linux: ["kernel", "initrd"],
+  multiboot: ["kernel"],
+};
+
+export interface ImageBlob {
+  readonly role: BlobRole;
+  /** 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+export interface ImageManifest {
+  readonly kind: ImageKind;
+  readonly architecture: "x86_64";
+  readonly commandLine: string;
+  readonly memoryMibMin: number;
+  readonly blobs: readonly ImageBlob[];
+}
+
+export interface Image {
+  /** User-chosen, unique in the cluster (RFC 1123 label). */
+  readonly id: string;
+  /** sha256 of the canonical manifest: same content, same digest. */
+  readonly digest: string;
+  readonly manifest: ImageManifest;
+  readonly createdAtMs: number;
+}
+
+/** The bytes that `Image.digest` is the sha256 of: fixed key order, blobs ordered by role. */
+export function canonicalManifest(manifest: ImageManifest): string {
+  const blobs = [...manifest.blobs]
+    .sort((a, b) => (a.role < b.role ? -1 : 1))
+    .map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes }));
+  const { kind, architecture, commandLine, memoryMibMin } = manifest;
+  return JSON.stringify({ kind, architecture, commandLine, memoryMibMin, blobs });
+}

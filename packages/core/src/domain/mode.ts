@@ -1,0 +1,25 @@
+/**
+ * The ways to virtualize a guest (ARCHITECTURE.md, "Modes"): what the guest sees, not which program runs it.
+ */
+export const MODES = ["full", "hybrid", "paravirt", "container"] as const;
+export type Mode = (typeof MODES)[number];
+
+/** What a user may ask for; `auto` lets the scheduler choose. */
+export type ModeRequest = Mode | "auto";
+
+export const ENGINE_NAMES = ["qemu", "container", "xen", "sim"] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+/** How guest instructions are executed on a node, proved by running a guest. */
+export const ACCELERATIONS = ["kvm", "hvf", "tcg", "none"] as const;
+export type Acceleration = (typeof ACCELERATIONS)[number];
+
+/** What one engine can do on one node in one mode; advertised by the agent, used by the scheduler. */
+export interface ModeAbility {
+  readonly engine: EngineName;
+  readonly engineVersion: string;
+  readonly mode: Mode;
+  readonly acceleration: Acceleration;
+  readonly canLiveMigrate: boolean;
+  readonly canPause: boolean;
+}

@@ -1,0 +1,38 @@
+/** An operation: a durable record of long work on a guest. Ends exactly once and says truthfully what was done (I6). */
+import type { MigrationProgress } from "./copy.js";
+import type { ErrorDetail } from "./errors.js";
+
+export const OPERATION_KINDS = [
+  "create",
+  "delete",
+  "start",
+  "stop",
+  "pause",
+  "resume",
+  "migrate",
+] as const;
+export type OperationKind = (typeof OPERATION_KINDS)[number];
+
+export const OPERATION_STATES = ["running", "succeeded", "failed", "cancelled"] as const;
+export type OperationState = (typeof OPERATION_STATES)[number];
+
+export interface Operation {
+  /** UUID. */
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly projectId: string;
+  readonly guestId: string;
+  readonly guestUid: string;
+  readonly state: OperationState;
+  readonly error: ErrorDetail | undefined;
+  /** One sentence: what it waits for or what it did. */
+  readonly message: string;
+  readonly migration: MigrationProgress | undefined;
+  readonly isCancelRequested: boolean;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export function isDone(operation: Operation): boolean {
+  return operation.state !== "running";
+}

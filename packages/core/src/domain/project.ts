@@ -1,0 +1,47 @@
+/** A project: a tenant with a quota. Usage is the sum over its guests that exist (invariant I3). */
+import { DomainError } from "./errors.js";
+import { RESOURCE_KINDS, type ResourceKind, type Resources } from "./resources.js";
+
+export const QUOTA_KINDS = ["guests", ...RESOURCE_KINDS] as const;
+export type QuotaKind = "guests" | ResourceKind;
+
+/** A missing limit is no limit. */
+export type Quota = Readonly<Partial<Record<QuotaKind, number>>>;
+export type Usage = Readonly<Record<QuotaKind, number>>;
+
+export interface Project {
+  /** User-chosen, unique (RFC 1123 label). */
+  readonly id: string;
+  readonly quota: Quota;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+/** The project every cluster has from the start. */
+export const DEFAULT_PROJECT_ID = "default";
+
+export function usageOf(resources: Resources): Usage {
+  return { guests: 1, ...resources };
+}
+
+/** @returns the error of admission; names project, resource and all numbers. */
+export function quotaExceeded(
+  projectId: string,
+  exceeded: { kind: QuotaKind; used: number; requested: number; limit: number },
+): DomainError {
+  const { kind, used, requested, limit } = exceeded;
+  return new DomainError({
+    kind: "capacity",
+    reason: "QUOTA_EXCEEDED",
+    message:
+      `project "${projectId}" quota of ${kind}: ${requested} requested, ` +
+      `${used} of ${limit} used, ${Math.max(0, limit - used)} left`,
+    metadata: {
+      project: projectId,
+      resource: kind,
+      requested: String(requested),
+      used: String(used),
+      limit: String(limit),
+    },
+  });
+}

@@ -1,0 +1,67 @@
+/** Calls as promises, with a deadline each, and errors as `DomainError`. */
+import type {
+  CallOptions,
+  ClientReadableStream,
+  ClientUnaryCall,
+  Metadata,
+  ServiceError,
+} from "@grpc/grpc-js";
+import { Metadata as GrpcMetadata } from "@grpc/grpc-js";
+import { fromServiceError } from "./status.js";
+
+type UnaryMethod<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: Response) => void,
+) => ClientUnaryCall;
+
+type StreamMethod<Request, Response> = (
+  request: Request,
+  options?: Partial<CallOptions>,
+) => ClientReadableStream<Response>;
+
+/** Calls once. @throws the `DomainError` of the answer, `timeout` after `timeoutMs`. */
+export function callUnary<Request, Response>(
+  method: UnaryMethod<Request, Response>,
+  request: Request,
+  timeoutMs: number,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const deadline = Date.now() + timeoutMs;
+    method(request, new GrpcMetadata(), { deadline }, (error, response) => {
+      if (error) reject(fromServiceError(error));
+      else resolve(response);
+    });
+  });
+}
+
+/** Reads a stream to its end, or until the signal aborts. */
+export async function* callStream<Request, Response>(
+  method: StreamMethod<Request, Response>,
+  request: Request,
+  signal?: AbortSignal,
+): AsyncGenerator<Response> {
+  const call = method(request);
+  const cancel = (): void => call.cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    for await (const response of call) yield response as Response;
+  } catch (error) {
+    if (signal?.aborted) return;
+    throw fromServiceError(error);
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+    call.cancel();
+  }
+}
+
+/** Reconnects within two seconds, notices a dead peer, carries messages as large as our servers take. */
+export const CLIENT_OPTIONS = {
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 2_000,
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.max_receive_message_length": 4 * 1024 * 1024,
+  "grpc.max_send_message_length": 4 * 1024 * 1024,
+} as const;

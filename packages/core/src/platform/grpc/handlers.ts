@@ -1,0 +1,84 @@
+/** Turns async functions into grpc-js handlers: one place for errors, logging and cancellation. */
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
+import { toDomainError } from "../../domain/errors.js";
+import type { Logger } from "../../ports/logger.js";
+import { toServiceError } from "./status.js";
+import { decoded } from "./tolerant.js";
+
+export function unary<Request, Response>(
+  log: Logger,
+  handle: (request: Request) => Promise<Response> | Response,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    Promise.resolve()
+      .then(() => handle(decoded(call.request)))
+      .then((response) => callback(null, response))
+      .catch((error: unknown) => callback(failure(log, call.getPath(), error)));
+  };
+}
+
+/** The handler yields responses; the signal aborts when the client goes away. Waits for slow readers. */
+export function serverStream<Request, Response>(
+  log: Logger,
+  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    const abort = new AbortController();
+    call.on("cancelled", () => abort.abort());
+    call.on("close", () => abort.abort());
+    Promise.resolve()
+      .then(() => pump(call, handle(decoded(call.request), abort.signal), abort.signal))
+      .then(() => call.end())
+      .catch((error: unknown) => call.emit("error", failure(log, call.getPath(), error)));
+  };
+}
+
+export function clientStream<Request, Response>(
+  log: Logger,
+  handle: (requests: AsyncIterable<Request>) => Promise<Response>,
+): handleClientStreamingCall<Request, Response> {
+  return (call, callback) => {
+    handle(decodedEach(call as AsyncIterable<Request>))
+      .then((response) => callback(null, response))
+      .catch((error: unknown) => callback(failure(log, call.getPath(), error)));
+  };
+}
+
+async function* decodedEach<Request>(requests: AsyncIterable<Request>): AsyncGenerator<Request> {
+  for await (const request of requests) yield decoded(request);
+}
+
+async function pump<Request, Response>(
+  call: ServerWritableStream<Request, Response>,
+  responses: AsyncIterable<Response>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const response of responses) {
+    if (signal.aborted) return;
+    if (!call.write(response)) await drained(call, signal);
+  }
+}
+
+function drained(call: NodeJS.EventEmitter, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off("drain", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    call.once("drain", done);
+    signal.addEventListener("abort", done);
+  });
+}
+
+function failure(log: Logger, path: string, thrown: unknown) {
+  const { kind, cause } = toDomainError(thrown);
+  if (kind === "internal") log.error({ path, error: cause ?? thrown }, "a call failed with a bug");
+  else if (kind === "corrupt") log.error({ path, error: thrown }, "a call met corrupt data");
+  return toServiceError(thrown);
+}

@@ -1,0 +1,71 @@
+/**
+ * The one mapping between error kinds and gRPC status, both ways. Rich details travel as `google.rpc.Status` with one
+ * `ErrorInfo` in the `grpc-status-details-bin` trailer (AIP-193). UNKNOWN is never sent.
+ */
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { ErrorInfo } from "@innkeeper/proto/google/rpc/error_details";
+import { Status } from "@innkeeper/proto/google/rpc/status";
+import { DomainError, ERROR_KINDS, type ErrorKind, toDomainError } from "../../domain/errors.js";
+
+const CODE_OF: Readonly<Record<ErrorKind, status>> = {
+  invalid: status.INVALID_ARGUMENT,
+  unauthenticated: status.UNAUTHENTICATED,
+  forbidden: status.PERMISSION_DENIED,
+  "not-found": status.NOT_FOUND,
+  "already-exists": status.ALREADY_EXISTS,
+  precondition: status.FAILED_PRECONDITION,
+  conflict: status.ABORTED,
+  capacity: status.RESOURCE_EXHAUSTED,
+  unavailable: status.UNAVAILABLE,
+  timeout: status.DEADLINE_EXCEEDED,
+  cancelled: status.CANCELLED,
+  corrupt: status.DATA_LOSS,
+  internal: status.INTERNAL,
+};
+
+const DETAILS_KEY = "grpc-status-details-bin";
+const ERROR_DOMAIN = "innkeeper";
+const ERROR_INFO_URL = "type.googleapis.com/google.rpc.ErrorInfo";
+/** HTTP/2 peers limit all headers together, commonly to 8 KiB; longer texts are cut. */
+const MESSAGE_LENGTH_MAX = 2_000;
+
+/** What grpc-js wants from a failing handler. Internal errors show nothing of their cause. */
+export function toServiceError(thrown: unknown): Partial<ServiceError> {
+  const error = toDomainError(thrown);
+  const code = CODE_OF[error.kind];
+  const message = error.message.slice(0, MESSAGE_LENGTH_MAX);
+  const metadata = new Metadata();
+  metadata.set(DETAILS_KEY, Buffer.from(encodeDetails(error, { code, message })));
+  return { name: "ServiceError", message, details: message, code, metadata };
+}
+
+/** The `DomainError` behind a failed call; calls that never reached a server of ours map by their code. */
+export function fromServiceError(thrown: unknown): DomainError {
+  if (!isServiceError(thrown)) return toDomainError(thrown);
+  const info = decodeDetails(thrown.metadata);
+  const kind = ERROR_KINDS.find((each) => CODE_OF[each] === thrown.code) ?? "internal";
+  const reason = info?.reason ?? (status[thrown.code] as string | undefined) ?? "INTERNAL";
+  const metadata = info?.metadata ?? {};
+  const message = thrown.details || thrown.message;
+  return new DomainError({ kind, reason, message, metadata }, { cause: thrown });
+}
+
+function encodeDetails(error: DomainError, { code, message }: { code: status; message: string }) {
+  const metadata = Object.fromEntries(
+    Object.entries(error.metadata).map(([key, value]) => [key, value.slice(0, MESSAGE_LENGTH_MAX)]),
+  );
+  const info = ErrorInfo.encode({ reason: error.reason, domain: ERROR_DOMAIN, metadata }).finish();
+  const details = [{ typeUrl: ERROR_INFO_URL, value: Buffer.from(info) }];
+  return Status.encode({ code, message, details }).finish();
+}
+
+function decodeDetails(metadata: Metadata | undefined): ErrorInfo | undefined {
+  const [encoded] = metadata?.get(DETAILS_KEY) ?? [];
+  if (!Buffer.isBuffer(encoded)) return undefined;
+  const info = Status.decode(encoded).details.find((each) => each.typeUrl === ERROR_INFO_URL);
+  return info && ErrorInfo.decode(info.value);
+}
+
+function isServiceError(thrown: unknown): thrown is ServiceError {
+  return thrown instanceof Error && typeof (thrown as Partial<ServiceError>).code === "number";
+}

@@ -1,0 +1,29 @@
+/** The leader's way to one agent. Contract suite: `testing/contracts/agent-client.contract.ts`. */
+import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
+
+export interface ApplyAssignments {
+  readonly leaderEpoch: number;
+  readonly assignments: readonly GuestAssignment[];
+}
+
+export interface ConsoleChunk {
+  readonly bytes: Uint8Array;
+  readonly nextOffset: number;
+}
+
+export interface AgentClient {
+  /**
+   * Takes the assignments durably and starts to act on them; answers with the reports as they are then.
+   * Older intents and epochs are ignored, the answer shows the newer one.
+   * @throws `conflict` (LEADER_FENCED) when the agent has seen a higher leader epoch; `unavailable` when it cannot be reached.
+   */
+  apply(request: ApplyAssignments): Promise<readonly CopyReport[]>;
+  /** Console bytes of the guest's copy from `offset` on; empty at the end. @throws `not-found` when the node has no copy. */
+  readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk>;
+  close(): void;
+}
+
+/** Gives the client for an agent's address; the same address may be asked for again and again. */
+export interface AgentDirectory {
+  clientFor(address: string): AgentClient;
+}

@@ -1,0 +1,42 @@
+/** An agent's way to the controllers. Contract suite: `testing/contracts/agent-client.contract.ts`. */
+import type { CopyReport } from "../domain/assignment.js";
+import type { NodeRecord } from "../domain/node.js";
+
+export type NodeIntroduction = Pick<
+  NodeRecord,
+  | "id"
+  | "address"
+  | "labels"
+  | "capacity"
+  | "reserve"
+  | "overcommitPercent"
+  | "abilities"
+  | "problems"
+  | "incarnation"
+>;
+
+export interface NodeReport {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  /** True: `copies` is everything on the node; false: only what changed. */
+  readonly isFull: boolean;
+  readonly copies: readonly CopyReport[];
+}
+
+export interface ReportAnswer {
+  readonly leaderEpoch: number;
+  /** From the moment the report was sent, on the agent's monotonic clock. */
+  readonly leaseTtlMs: number;
+  /** The controller does not know this agent process: join again and send a full report. */
+  readonly mustJoin: boolean;
+}
+
+export interface ControllerClient {
+  /** Makes the node known and opens a session for this incarnation. */
+  join(node: NodeIntroduction): Promise<void>;
+  /** Renews the node's lease and tells what runs. @throws `unavailable` when no leader answers. */
+  report(report: NodeReport): Promise<ReportAnswer>;
+  /** The bytes of a blob that an image consists of. @throws `not-found`. */
+  readBlob(sha256: string): AsyncIterable<Uint8Array>;
+  close(): void;
+}

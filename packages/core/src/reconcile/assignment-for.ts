@@ -1,0 +1,35 @@
+/** The assignment that follows from a guest record for one placement of it. */
+import type { AssignedState, GuestAssignment } from "../domain/assignment.js";
+import { assert } from "../domain/assert.js";
+import { type Placement, vcpuCount } from "../domain/guest.js";
+import type { GuestView } from "./guest-view.js";
+
+export interface AssignmentOrder {
+  readonly placement: Pick<Placement, "engine" | "mode" | "epoch">;
+  readonly desired: AssignedState;
+  readonly migrateTo?: GuestAssignment["migrateTo"];
+}
+
+export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAssignment {
+  const { guest, image } = view;
+  assert(image !== undefined, `guest ${guest.uid} uses an image that does not exist`);
+  return {
+    guestUid: guest.uid,
+    guestId: guest.id,
+    projectId: guest.projectId,
+    epoch: order.placement.epoch,
+    intent: guest.intent,
+    generation: guest.generation,
+    desired: order.desired,
+    engine: order.placement.engine,
+    mode: order.placement.mode,
+    vcpuCount: vcpuCount(guest.spec.resources),
+    memoryMib: guest.spec.resources.memoryMib,
+    image: image.manifest,
+    commandLine: guest.spec.commandLine,
+    restartPolicy: guest.spec.restartPolicy,
+    startCount: guest.spec.startCount,
+    stopTimeoutMs: guest.spec.stopTimeoutMs,
+    migrateTo: order.migrateTo,
+  };
+}

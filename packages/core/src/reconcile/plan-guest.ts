@@ -1,0 +1,137 @@
+/**
+ * What the leader does next for one guest: compares the record with what the nodes report. Pure and level-triggered:
+ * nothing depends on having seen an edge, doing it twice is the same as once.
+ *
+ * G1 A write comes before the acts that follow from it (write first, act after).
+ * G2 A node is told to run a copy only if the committed record places it there with this epoch (I1).
+ * G3 An allocation is released only when its node has confirmed that nothing of the guest is left there, or is unreachable.
+ */
+import { assignmentFor } from "./assignment-for.js";
+import { type GuestPlan, type GuestView, IDLE, type Release } from "./guest-view.js";
+import type { CopyReport } from "../domain/assignment.js";
+import type { Guest } from "../domain/guest.js";
+import { withPhase } from "../domain/guest-lifecycle.js";
+import { observeCopy } from "./observe-copy.js";
+import { planMigration } from "./plan-migration.js";
+import { endOperation, releaseOperation, settleOperation } from "./settle-operation.js";
+
+export function planGuest(view: GuestView): GuestPlan {
+  const { guest } = view;
+  if (guest.isDeleting) return planDeletion(view);
+  if (guest.status.migration !== undefined) return planMigration(view, guest.status.migration);
+  if (guest.status.placement === undefined) return planUnplaced(view);
+  return planPlaced(view);
+}
+
+function planUnplaced(view: GuestView): GuestPlan {
+  const { guest } = view;
+  if (view.operation?.isCancelRequested) return cancelUnplaced(view);
+  if (guest.spec.desired !== "stopped") return { do: "place" };
+  if (guest.status.phase === "STOPPED") return settleOnly(view);
+  const stopped = withPhase(guest, { phase: "STOPPED", reason: "", message: "never started" });
+  return writeObserved(view, {
+    ...stopped,
+    status: { ...stopped.status, observedGeneration: guest.generation },
+  });
+}
+
+function cancelUnplaced(view: GuestView): GuestPlan {
+  const { guest, operation, nowMs } = view;
+  const stopped = withPhase(
+    { ...guest, spec: { ...guest.spec, desired: "stopped" }, generation: guest.generation + 1 },
+    { phase: "STOPPED", reason: "CANCELLED", message: "cancelled before it was placed" },
+  );
+  const ended = operation && endOperation(operation, { state: "cancelled", nowMs });
+  return { do: "write", guest: releaseOperation(stopped, ended), operation: ended, releases: [] };
+}
+
+function planPlaced(view: GuestView): GuestPlan {
+  const { guest } = view;
+  const placement = guest.status.placement;
+  if (placement === undefined) return IDLE;
+  const link = view.linkOf(placement.nodeId);
+  if (link === "unreachable") return loseGuest(view, placement.nodeId);
+  if (link === "unknown") return IDLE;
+  const copy = view.copyOn(placement.nodeId);
+  if (!isUpToDate(copy, guest, placement.epoch)) {
+    const assignment = assignmentFor(view, { placement, desired: guest.spec.desired });
+    return { do: "act", assignments: [{ nodeId: placement.nodeId, assignment }] };
+  }
+  return writeObserved(view, observeCopy(guest, copy));
+}
+
+/** The node has taken the newest assignment, and the report is about the copy that may run. */
+export function isUpToDate(
+  copy: CopyReport | undefined,
+  guest: Guest,
+  epoch: number,
+): copy is CopyReport {
+  return (
+    copy !== undefined &&
+    copy.intent >= guest.intent &&
+    copy.epoch >= epoch &&
+    copy.state !== "absent"
+  );
+}
+
+function loseGuest(view: GuestView, nodeId: string): GuestPlan {
+  if (view.guest.status.phase === "LOST") return IDLE;
+  const lost = withPhase(view.guest, {
+    phase: "LOST",
+    reason: "NODE_UNREACHABLE",
+    message: `node ${nodeId} does not answer; whether the guest runs is not known`,
+  });
+  return { do: "write", guest: lost, operation: undefined, releases: [] };
+}
+
+function settleOnly(view: GuestView): GuestPlan {
+  const operation = settleOperation(view.operation, view.guest, view.nowMs);
+  if (operation === undefined) return IDLE;
+  const guest = releaseOperation(view.guest, operation);
+  return { do: "write", guest, operation, releases: [] };
+}
+
+function writeObserved(view: GuestView, guest: Guest): GuestPlan {
+  if (guest === view.guest) return settleOnly(view);
+  const operation = settleOperation(view.operation, guest, view.nowMs);
+  return { do: "write", guest: releaseOperation(guest, operation), operation, releases: [] };
+}
+
+/** Every node that may hold something of the guest. */
+export function placementsOf(guest: Guest): Release[] {
+  const { placement, migration } = guest.status;
+  const resources = guest.spec.resources;
+  const nodeIds = new Set<string>();
+  if (placement) nodeIds.add(placement.nodeId);
+  if (migration) nodeIds.add(migration.sourceNodeId).add(migration.target.nodeId);
+  return [...nodeIds].map((nodeId) => ({ nodeId, resources }));
+}
+
+function planDeletion(view: GuestView): GuestPlan {
+  const { guest, operation, nowMs } = view;
+  const places = placementsOf(guest);
+  const remaining = places.filter(({ nodeId }) => !isGone(view, nodeId));
+  if (remaining.length === 0) {
+    const ended = operation && endOperation(operation, { state: "succeeded", message: "gone", nowMs });
+    return { do: "write", guest: undefined, operation: ended, releases: places };
+  }
+  const reachable = remaining.filter(({ nodeId }) => view.linkOf(nodeId) === "synced");
+  const assignments = reachable.map(({ nodeId }) => ({
+    nodeId,
+    assignment: assignmentFor(view, { placement: placementOn(guest, nodeId), desired: "absent" }),
+  }));
+  return assignments.length > 0 ? { do: "act", assignments } : IDLE;
+}
+
+function isGone(view: GuestView, nodeId: string): boolean {
+  const copy = view.copyOn(nodeId);
+  return copy !== undefined && copy.state === "absent" && copy.intent >= view.guest.intent;
+}
+
+function placementOn(guest: Guest, nodeId: string) {
+  const { placement, migration } = guest.status;
+  const epoch = guest.status.epochLast;
+  if (migration?.target.nodeId === nodeId) return { ...migration.target, epoch };
+  const { engine, mode } = placement ?? { engine: "qemu" as const, mode: "hybrid" as const };
+  return { engine, mode, epoch };
+}

@@ -1,0 +1,224 @@
+/**
+ * Live migration, step by step (ARCHITECTURE.md, "Migration"). The guest record is the one point of decision:
+ *
+ * `copying`   the source owns the guest; the target receives, its CPUs never run. Anything that fails leads to `reverting`.
+ * `switching` committed when the whole state has arrived and both copies stand still; from here the target owns it.
+ * `reverting` the target's copy is removed, the source runs on.
+ *
+ * M1 `switching` and `reverting` exclude each other: both are compare-and-set of the same record, so at most one
+ *    copy is ever told to run (I1).
+ * M2 While `copying`, nobody is told `running`: a late message cannot wake the source after it was sent.
+ */
+import type { CopyReport } from "../domain/assignment.js";
+import type { ErrorDetail } from "../domain/errors.js";
+import type { Guest, Migration } from "../domain/guest.js";
+import { assignmentFor } from "./assignment-for.js";
+import {
+  type GuestPlan,
+  type GuestView,
+  IDLE,
+  type NodeAssignment,
+  withNewIntent,
+} from "./guest-view.js";
+import { observeCopy } from "./observe-copy.js";
+import { endOperation, releaseOperation } from "./settle-operation.js";
+
+export function planMigration(view: GuestView, migration: Migration): GuestPlan {
+  switch (migration.step) {
+    case "copying":
+      return planCopying(view, migration);
+    case "switching":
+      return planSwitching(view, migration);
+    case "reverting":
+      return planReverting(view, migration);
+  }
+}
+
+function planCopying(view: GuestView, migration: Migration): GuestPlan {
+  const source = view.copyOn(migration.sourceNodeId);
+  const target = view.copyOn(migration.target.nodeId);
+  const problem = findProblem(view, migration, { source, target });
+  if (problem !== undefined) return revert(view, migration, problem);
+  if (source?.state === "sent" && target?.state === "received") return switchOver(view, migration);
+  const targetLink = view.linkOf(migration.target.nodeId);
+  if (target === undefined || target.intent < view.guest.intent) {
+    return targetLink === "synced" ? act([incoming(view, migration)]) : IDLE;
+  }
+  const uri = target.incomingUri;
+  const isTold = source !== undefined && source.intent >= view.guest.intent;
+  if (uri === undefined || isTold || view.linkOf(migration.sourceNodeId) !== "synced") {
+    return reportProgress(view, source);
+  }
+  return act([sending(view, migration, uri)]);
+}
+
+/** What makes the migration impossible, if anything does. */
+function findProblem(
+  view: GuestView,
+  migration: Migration,
+  copies: { source: CopyReport | undefined; target: CopyReport | undefined },
+): ErrorDetail | undefined {
+  const { source, target } = copies;
+  const { intent } = view.guest;
+  if (view.operation?.isCancelRequested) return problem("cancelled", "CANCELLED", "cancelled");
+  if (view.linkOf(migration.target.nodeId) === "unreachable") {
+    return problem("unavailable", "TARGET_UNREACHABLE", "the target node does not answer");
+  }
+  if (target !== undefined && target.intent >= intent && HAS_ENDED.includes(target.state)) {
+    return target.error ?? problem("unavailable", "TARGET_FAILED", "the target's copy ended");
+  }
+  if (source === undefined || source.intent < intent) {
+    const isRunning = source === undefined || source.state === "running";
+    return isRunning ? undefined : sourceEnded(source);
+  }
+  if (IS_SENDING.includes(source.state)) return undefined;
+  return source.error ?? sourceEnded(source);
+}
+
+const IS_SENDING: readonly CopyReport["state"][] = ["taken", "sending", "sent"];
+const HAS_ENDED: readonly CopyReport["state"][] = ["failed", "stopped", "absent"];
+
+function sourceEnded(source: CopyReport): ErrorDetail {
+  const message = source.lastExit?.message ?? source.state;
+  return problem("precondition", "SOURCE_ENDED", `the guest stopped running while copying: ${message}`);
+}
+
+function problem(kind: ErrorDetail["kind"], reason: string, message: string): ErrorDetail {
+  return { kind, reason, message, metadata: {} };
+}
+
+function incoming(view: GuestView, { target }: Migration): NodeAssignment {
+  return {
+    nodeId: target.nodeId,
+    assignment: assignmentFor(view, { placement: target, desired: "incoming" }),
+  };
+}
+
+function sending(view: GuestView, migration: Migration, uri: string): NodeAssignment {
+  const migrateTo = { uri, downtimeMsMax: migration.downtimeMsMax };
+  const placement = { ...migration.target, epoch: migration.sourceEpoch };
+  return {
+    nodeId: migration.sourceNodeId,
+    assignment: assignmentFor(view, { placement, desired: "sending", migrateTo }),
+  };
+}
+
+/** The point of no return. */
+function switchOver(view: GuestView, migration: Migration): GuestPlan {
+  const { guest } = view;
+  const status = {
+    ...guest.status,
+    placement: migration.target,
+    migration: { ...migration, step: "switching" as const },
+  };
+  return write(view, withNewIntent({ ...guest, status }));
+}
+
+function revert(view: GuestView, migration: Migration, error: ErrorDetail): GuestPlan {
+  const { guest } = view;
+  const source = view.copyOn(migration.sourceNodeId);
+  const mustRestart =
+    source !== undefined && (source.state === "stopped" || source.state === "failed");
+  const startCount = guest.spec.startCount + (mustRestart ? 1 : 0);
+  const reverting = {
+    ...guest,
+    spec: { ...guest.spec, startCount },
+    status: { ...guest.status, migration: { ...migration, step: "reverting" as const, error } },
+  };
+  return write(view, withNewIntent(reverting));
+}
+
+function planSwitching(view: GuestView, migration: Migration): GuestPlan {
+  const { sourceNodeId, sourceEpoch, target } = migration;
+  const copy = view.copyOn(target.nodeId);
+  const orders: NodeAssignment[] = [];
+  if (!hasTaken(view, target.nodeId)) {
+    orders.push({
+      nodeId: target.nodeId,
+      assignment: assignmentFor(view, { placement: target, desired: view.guest.spec.desired }),
+    });
+  }
+  if (!isLetGo(view, sourceNodeId)) {
+    orders.push(absent(view, sourceNodeId, { ...target, epoch: sourceEpoch }));
+  }
+  const isOver = isLetGo(view, sourceNodeId) || view.linkOf(sourceNodeId) === "unreachable";
+  const observed = copy && hasTaken(view, target.nodeId) ? observeCopy(view.guest, copy) : undefined;
+  if (isOver && observed !== undefined && observed.status.phase !== "MIGRATING") {
+    return finish(view, { guest: observed, releaseNodeId: sourceNodeId, error: undefined });
+  }
+  return act(orders.filter(({ nodeId }) => view.linkOf(nodeId) === "synced"));
+}
+
+function planReverting(view: GuestView, migration: Migration): GuestPlan {
+  const { sourceNodeId, sourceEpoch, target, error } = migration;
+  const source = { ...target, epoch: sourceEpoch };
+  const orders: NodeAssignment[] = [];
+  if (!hasTaken(view, sourceNodeId)) {
+    orders.push({
+      nodeId: sourceNodeId,
+      assignment: assignmentFor(view, { placement: source, desired: view.guest.spec.desired }),
+    });
+  }
+  if (!isLetGo(view, target.nodeId)) orders.push(absent(view, target.nodeId, target));
+  const copy = view.copyOn(sourceNodeId);
+  const isOver = isLetGo(view, target.nodeId) || view.linkOf(target.nodeId) === "unreachable";
+  const observed = copy && hasTaken(view, sourceNodeId) ? observeCopy(view.guest, copy) : undefined;
+  if (isOver && observed !== undefined && observed.status.phase !== "MIGRATING") {
+    return finish(view, { guest: observed, releaseNodeId: target.nodeId, error });
+  }
+  return act(orders.filter(({ nodeId }) => view.linkOf(nodeId) === "synced"));
+}
+
+function absent(
+  view: GuestView,
+  nodeId: string,
+  placement: Migration["target"],
+): NodeAssignment {
+  return { nodeId, assignment: assignmentFor(view, { placement, desired: "absent" }) };
+}
+
+function hasTaken(view: GuestView, nodeId: string): boolean {
+  const copy = view.copyOn(nodeId);
+  return copy !== undefined && copy.intent >= view.guest.intent;
+}
+
+function isLetGo(view: GuestView, nodeId: string): boolean {
+  return hasTaken(view, nodeId) && view.copyOn(nodeId)?.state === "absent";
+}
+
+function finish(
+  view: GuestView,
+  end: { guest: Guest; releaseNodeId: string; error: ErrorDetail | undefined },
+): GuestPlan {
+  const { operation, nowMs } = view;
+  const { error, releaseNodeId } = end;
+  const guest = { ...end.guest, status: { ...end.guest.status, migration: undefined } };
+  const to = guest.status.placement?.nodeId ?? "";
+  const isCancelled = error?.kind === "cancelled";
+  const ended =
+    operation &&
+    (error === undefined
+      ? endOperation(operation, { state: "succeeded", message: `moved to ${to}`, nowMs })
+      : endOperation(operation, { state: isCancelled ? "cancelled" : "failed", error, nowMs }));
+  const releases = [{ nodeId: releaseNodeId, resources: guest.spec.resources }];
+  return { do: "write", guest: releaseOperation(guest, ended), operation: ended, releases };
+}
+
+/** Keeps the operation's progress current, at most once for each report. */
+function reportProgress(view: GuestView, source: CopyReport | undefined): GuestPlan {
+  const { operation, guest, nowMs } = view;
+  const progress = source?.migration;
+  if (operation === undefined || progress === undefined) return IDLE;
+  if (operation.migration?.transferredBytes === progress.transferredBytes) return IDLE;
+  const message = "copying memory";
+  const updated = { ...operation, migration: progress, message, updatedAtMs: nowMs };
+  return { do: "write", guest, operation: updated, releases: [] };
+}
+
+function act(assignments: readonly NodeAssignment[]): GuestPlan {
+  return assignments.length === 0 ? IDLE : { do: "act", assignments };
+}
+
+function write(view: GuestView, guest: Guest): GuestPlan {
+  return { do: "write", guest, operation: view.operation, releases: [] };
+}

@@ -1,0 +1,92 @@
+/**
+ * Placement filters: each says whether one node can take the guest, with numbers where numbers are compared.
+ * All filters are asked, so that a refusal names every obstacle of a node and not only the first.
+ */
+import { IMAGE_MODES, type ImageKind } from "../domain/image.js";
+import type { Mode, ModeAbility, ModeRequest } from "../domain/mode.js";
+import { allocatable, type NodeRecord } from "../domain/node.js";
+import type { Rejection } from "../domain/placement.js";
+import { RESOURCE_KINDS, type Resources, subtractResources } from "../domain/resources.js";
+
+/** A node as the scheduler sees it. */
+export interface NodeView {
+  readonly node: NodeRecord;
+  /** Sum of the allocations on it, reservations of migrations included. */
+  readonly allocated: Resources;
+}
+
+export interface PlacementRequest {
+  readonly guestUid: string;
+  readonly resources: Resources;
+  readonly mode: ModeRequest;
+  readonly imageKind: ImageKind;
+  /** Only this node will do; empty = any. */
+  readonly nodeId: string;
+  /** For a migration: where it is now and what runs it there. */
+  readonly migratingFrom: { readonly nodeId: string; readonly ability: ModeAbility } | undefined;
+}
+
+/** The abilities of the node that could run the guest, best mode first; empty when none can. */
+export function usableAbilities(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
+  return node.abilities
+    .filter((ability) => canUse(request, ability))
+    .sort((a, b) => MODE_PREFERENCE[b.mode] - MODE_PREFERENCE[a.mode]);
+}
+
+/** Every reason why the node cannot take the guest; empty when it can. */
+export function rejections(request: PlacementRequest, view: NodeView): Rejection[] {
+  const { node } = view;
+  const found: Rejection[] = [];
+  const reject = (filter: Rejection["filter"], message: string): void => {
+    found.push({ nodeId: node.id, filter, message, need: undefined, have: undefined });
+  };
+  if (node.state !== "ready") reject("readiness", "its agent does not answer");
+  if (node.isCordoned) reject("cordon", "it is cordoned");
+  if (request.nodeId !== "" && request.nodeId !== node.id) {
+    reject("node", `the guest asks for node ${request.nodeId}`);
+  }
+  if (request.migratingFrom?.nodeId === node.id) reject("node", "the guest is there already");
+  if (usableAbilities(request, node).length === 0) reject("mode", missingMode(request, node));
+  found.push(...lackingResources(request, view));
+  return found;
+}
+
+/** Preference of modes when the user leaves the choice to the scheduler: the least emulation wins. */
+export const MODE_PREFERENCE: Readonly<Record<Mode, number>> = {
+  paravirt: 1,
+  hybrid: 0.75,
+  container: 0.5,
+  full: 0.25,
+};
+
+function canUse(request: PlacementRequest, ability: ModeAbility): boolean {
+  if (!IMAGE_MODES[request.imageKind].includes(ability.mode)) return false;
+  const source = request.migratingFrom?.ability;
+  if (source === undefined) return request.mode === "auto" || request.mode === ability.mode;
+  return (
+    ability.canLiveMigrate &&
+    ability.mode === source.mode &&
+    ability.engine === source.engine &&
+    ability.engineVersion === source.engineVersion &&
+    ability.acceleration === source.acceleration
+  );
+}
+
+function missingMode(request: PlacementRequest, node: NodeRecord): string {
+  const offered = [...new Set(node.abilities.map((ability) => ability.mode))].join(", ") || "none";
+  const wanted = request.migratingFrom
+    ? `${request.migratingFrom.ability.mode} by ${request.migratingFrom.ability.engine} ${request.migratingFrom.ability.engineVersion} with live migration`
+    : `${request.mode} for a ${request.imageKind} image`;
+  return `needs mode ${wanted}, node offers ${offered}`;
+}
+
+function lackingResources(request: PlacementRequest, { node, allocated }: NodeView): Rejection[] {
+  const free = subtractResources(allocatable(node), allocated);
+  return RESOURCE_KINDS.filter((kind) => request.resources[kind] > free[kind]).map((kind) => ({
+    nodeId: node.id,
+    filter: kind,
+    message: `needs ${request.resources[kind]}, has ${Math.max(0, free[kind])} left`,
+    need: request.resources[kind],
+    have: Math.max(0, free[kind]),
+  }));
+}

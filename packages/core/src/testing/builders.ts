@@ -1,0 +1,219 @@
+/**
+ * Records for tests: whole and valid, with what the test states. Nested fields may be stated alone:
+ * `aGuest({ memoryMib: 512 })`, `aNode({ capacity: { memoryMib: 4096 } })`.
+ */
+import { createHash } from "node:crypto";
+import type { GuestAssignment } from "../domain/assignment.js";
+import type { Guest, Placement } from "../domain/guest.js";
+import { canonicalManifest, type Image } from "../domain/image.js";
+import type { ModeAbility } from "../domain/mode.js";
+import type { NodeRecord } from "../domain/node.js";
+import type { Operation } from "../domain/operation.js";
+import type { Project } from "../domain/project.js";
+import type { Resources } from "../domain/resources.js";
+import type { JournalEntry } from "../ports/agent-journal.js";
+import type { Transaction } from "../ports/state-store.js";
+
+/** Any part of a record; arrays are stated whole. */
+export type Overrides<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [Key in keyof T]?: Overrides<T[Key]> }
+    : T;
+
+const AT_MS = 1_767_225_600_000;
+const UID = "00000000-0000-4000-8000-000000000001";
+const SHA256 = "0123456789abcdef".repeat(4);
+
+const ABILITY: ModeAbility = {
+  engine: "sim",
+  engineVersion: "1",
+  mode: "hybrid",
+  acceleration: "none",
+  canLiveMigrate: true,
+  canPause: true,
+};
+
+const PROJECT: Project = { id: "default", quota: {}, createdAtMs: AT_MS, updatedAtMs: AT_MS };
+
+const NODE: NodeRecord = {
+  id: "n1",
+  address: "127.0.0.1:7100",
+  labels: {},
+  capacity: { cpuMillis: 8000, memoryMib: 16_384, diskMib: 102_400 },
+  reserve: { cpuMillis: 0, memoryMib: 0, diskMib: 0 },
+  overcommitPercent: { cpuMillis: 100, memoryMib: 100, diskMib: 100 },
+  abilities: [ABILITY, { ...ABILITY, mode: "full" }, { ...ABILITY, mode: "paravirt" }],
+  problems: [],
+  state: "ready",
+  isCordoned: false,
+  incarnation: "00000000-0000-4000-8000-0000000000a1",
+  joinedAtMs: AT_MS,
+  updatedAtMs: AT_MS,
+};
+
+const IMAGE: Image = {
+  id: "tiny",
+  digest: "",
+  manifest: {
+    kind: "linux",
+    architecture: "x86_64",
+    commandLine: "console=ttyS0",
+    memoryMibMin: 64,
+    blobs: [
+      { role: "kernel", sha256: SHA256, sizeBytes: 1000 },
+      { role: "initrd", sha256: SHA256.replaceAll("0", "f"), sizeBytes: 2000 },
+    ],
+  },
+  createdAtMs: AT_MS,
+};
+
+const GUEST: Guest = {
+  uid: UID,
+  id: "g1",
+  projectId: "default",
+  labels: {},
+  generation: 1,
+  intent: 1,
+  createdAtMs: AT_MS,
+  updatedAtMs: AT_MS,
+  isDeleting: false,
+  operationId: "",
+  spec: {
+    imageId: IMAGE.id,
+    mode: "auto",
+    resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 0 },
+    commandLine: "",
+    restartPolicy: { when: "always", attemptsMax: 5, backoffMsMin: 1000, backoffMsMax: 60_000 },
+    desired: "running",
+    nodeId: "",
+    stopTimeoutMs: 30_000,
+    startCount: 0,
+  },
+  status: {
+    phase: "PENDING",
+    reason: "",
+    message: "",
+    placement: undefined,
+    migration: undefined,
+    rejections: [],
+    epochLast: 0,
+    observedGeneration: 0,
+    restartCount: 0,
+    startedAtMs: undefined,
+    lastExit: undefined,
+  },
+};
+
+const OPERATION: Operation = {
+  id: "00000000-0000-4000-8000-0000000000b1",
+  kind: "create",
+  projectId: GUEST.projectId,
+  guestId: GUEST.id,
+  guestUid: UID,
+  state: "running",
+  error: undefined,
+  message: "",
+  migration: undefined,
+  isCancelRequested: false,
+  createdAtMs: AT_MS,
+  updatedAtMs: AT_MS,
+};
+
+const ASSIGNMENT: GuestAssignment = {
+  guestUid: UID,
+  guestId: GUEST.id,
+  projectId: GUEST.projectId,
+  epoch: 1,
+  intent: 1,
+  generation: 1,
+  desired: "running",
+  engine: "sim",
+  mode: "hybrid",
+  vcpuCount: 1,
+  memoryMib: 256,
+  image: IMAGE.manifest,
+  commandLine: "",
+  restartPolicy: GUEST.spec.restartPolicy,
+  startCount: 0,
+  stopTimeoutMs: 30_000,
+  migrateTo: undefined,
+};
+
+/** What most tests say of a guest, without the path to the field. */
+export type GuestShorthand = Partial<Resources> & {
+  readonly phase?: Guest["status"]["phase"];
+  /** The guest is placed there, with epoch 1. */
+  readonly onNode?: string;
+};
+
+export function aGuest(overrides: Overrides<Guest> & GuestShorthand = {}): Guest {
+  const { cpuMillis, memoryMib, diskMib, phase, onNode, ...fields } = overrides;
+  const resources = withoutUndefined({ cpuMillis, memoryMib, diskMib });
+  const placed =
+    onNode === undefined
+      ? withoutUndefined({ phase })
+      : { phase: phase ?? "RUNNING", epochLast: 1, placement: aPlacement({ nodeId: onNode }) };
+  const guest = merged(GUEST, { spec: { resources }, status: placed } as Overrides<Guest>);
+  return merged(guest, fields as Overrides<Guest>);
+}
+
+export function aPlacement(overrides: Overrides<Placement> = {}): Placement {
+  const chosen = {
+    nodeId: overrides.nodeId ?? NODE.id,
+    engine: overrides.engine ?? ABILITY.engine,
+    mode: overrides.mode ?? ABILITY.mode,
+  };
+  const decision = { ...chosen, revision: 1, seed: 1, message: "", candidates: [], rejections: [] };
+  return merged<Placement>({ ...chosen, epoch: 1, decision }, overrides);
+}
+
+export function aNode(overrides: Overrides<NodeRecord> = {}): NodeRecord {
+  return merged(NODE, overrides);
+}
+
+export function aProject(overrides: Overrides<Project> = {}): Project {
+  return merged(PROJECT, overrides);
+}
+
+/** The digest follows from the manifest unless it is stated. */
+export function anImage(overrides: Overrides<Image> = {}): Image {
+  const image = merged(IMAGE, overrides);
+  if (image.digest !== "") return image;
+  const digest = createHash("sha256").update(canonicalManifest(image.manifest)).digest("hex");
+  return { ...image, digest };
+}
+
+export function anOperation(overrides: Overrides<Operation> = {}): Operation {
+  return merged(OPERATION, overrides);
+}
+
+export function anAssignment(overrides: Overrides<GuestAssignment> = {}): GuestAssignment {
+  return merged(ASSIGNMENT, overrides);
+}
+
+/** A journal entry of a guest that has been launched once. */
+export function aJournalEntry(overrides: Overrides<JournalEntry> = {}): JournalEntry {
+  return merged(JOURNAL_ENTRY, overrides);
+}
+
+/** A transaction with what the test states; everything else is empty. */
+export function aTransaction(parts: Partial<Transaction> = {}): Transaction {
+  return { checks: [], puts: [], deletes: [], counters: [], ...parts };
+}
+
+function merged<T>(base: T, overrides: Overrides<NoInfer<T>>): T {
+  if (!isPlain(base) || !isPlain(overrides)) return overrides as T;
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(overrides)) result[key] = merged(result[key], value);
+  return result as T;
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function withoutUndefined<T extends object>(fields: T): Partial<T> {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<T>;
+}

@@ -1,0 +1,22 @@
+/** What tests of any workspace use: fakes for the ports, seeded randomness, builders. Contract suites are imported by path. */
+export {
+  aGuest,
+  aJournalEntry,
+  anAssignment,
+  anImage,
+  aNode,
+  anOperation,
+  aPlacement,
+  aProject,
+  aTransaction,
+  type GuestShorthand,
+  type Overrides,
+} from "./builders.js";
+export { FakeClock, ProcessClock } from "./fake-clock.js";
+export { MemoryAgentJournal, MemoryJournalDisk } from "./memory-agent-journal.js";
+export { MemoryBlobStore } from "./memory-blob-store.js";
+export { MemoryLeaderLease } from "./memory-leader-lease.js";
+export { MemoryDisk, MemoryStateStore, type MemoryStateStoreOptions } from "./memory-state-store.js";
+export { forEachSeed, forEachSeedAsync, Prng } from "./prng.js";
+export { SeededIdSource } from "./seeded-id-source.js";
+export { silentLogger } from "./silent-logger.js";

@@ -1,0 +1,55 @@
+import type {
+  ImageBlob as ProtoBlob,
+  ImageManifest as ProtoManifest,
+} from "@innkeeper/proto/innkeeper/v1/image";
+import { invalidField } from "../domain/errors.js";
+import { IMAGE_ROLES, type ImageBlob, type ImageManifest } from "../domain/image.js";
+import { BLOB_ROLE_TO_PROTO, IMAGE_KIND_TO_PROTO, parseEnum } from "./enums.js";
+import { parseInteger, parsePrintable, parseSha256 } from "./numbers.js";
+
+export const COMMAND_LINE_LENGTH_MAX = 1024;
+const BLOB_BYTES_MAX = 64 * 1024 ** 3;
+const MEMORY_MIB_MAX = 1024 * 1024;
+
+/** @throws `invalid` for a malformed field, missing or surplus blobs. */
+export function parseImageManifest(field: string, proto: ProtoManifest | undefined): ImageManifest {
+  if (proto === undefined) throw invalidField(field, "unset", "a manifest");
+  const kind = parseEnum(`${field}.kind`, proto.kind, IMAGE_KIND_TO_PROTO);
+  if (proto.architecture !== "x86_64") {
+    throw invalidField(`${field}.architecture`, proto.architecture, "x86_64");
+  }
+  const blobs = proto.blobs.map((blob, index) => parseBlob(`${field}.blobs[${index}]`, blob));
+  const roles = blobs.map((blob) => blob.role).sort();
+  const needed = [...IMAGE_ROLES[kind]].sort();
+  if (roles.join() !== needed.join()) {
+    throw invalidField(`${field}.blobs`, roles.join(", "), `one each of ${needed.join(", ")}`);
+  }
+  return {
+    kind,
+    architecture: "x86_64",
+    commandLine: parsePrintable(`${field}.command_line`, proto.commandLine, COMMAND_LINE_LENGTH_MAX),
+    memoryMibMin: parseInteger(`${field}.memory_mib_min`, proto.memoryMibMin, {
+      min: 1,
+      max: MEMORY_MIB_MAX,
+    }),
+    blobs,
+  };
+}
+
+function parseBlob(field: string, proto: ProtoBlob): ImageBlob {
+  return {
+    role: parseEnum(`${field}.role`, proto.role, BLOB_ROLE_TO_PROTO),
+    sha256: parseSha256(`${field}.sha256`, proto.sha256),
+    sizeBytes: parseInteger(`${field}.size_bytes`, proto.sizeBytes, { min: 1, max: BLOB_BYTES_MAX }),
+  };
+}
+
+export function imageManifestToProto(manifest: ImageManifest): ProtoManifest {
+  return {
+    kind: IMAGE_KIND_TO_PROTO[manifest.kind],
+    architecture: manifest.architecture,
+    commandLine: manifest.commandLine,
+    memoryMibMin: manifest.memoryMibMin,
+    blobs: manifest.blobs.map((blob) => ({ ...blob, role: BLOB_ROLE_TO_PROTO[blob.role] })),
+  };
+}

@@ -1,0 +1,89 @@
+import type { JoinNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import type { ModeAbility as ProtoAbility } from "@innkeeper/proto/innkeeper/v1/node";
+import type { Resources as ProtoResources } from "@innkeeper/proto/innkeeper/v1/resources";
+import { ACCELERATIONS, ENGINE_NAMES, type ModeAbility, MODES } from "../domain/mode.js";
+import { invalidField } from "../domain/errors.js";
+import { parseLabels, parseName, parseUuid } from "../domain/names.js";
+import { NO_RESOURCES, type Resources } from "../domain/resources.js";
+import type { NodeIntroduction } from "../ports/controller-client.js";
+import { MODE_TO_PROTO, parseEnum, parseOneOf } from "./enums.js";
+import { parseInteger, parsePrintable, type Range } from "./numbers.js";
+
+/** Amounts beyond this are surely a mistake, and sums of many still fit a double. */
+const AMOUNT_MAX = 2 ** 40;
+const LIST_MAX = 64;
+const TEXT_LENGTH_MAX = 500;
+const ADDRESS = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,253}):([1-9][0-9]{0,4})$/;
+
+/** @throws `invalid` naming the field. An unset message is all zero. */
+export function parseResources(
+  field: string,
+  proto: ProtoResources | undefined,
+  range: Range = { min: 0, max: AMOUNT_MAX },
+): Resources {
+  const { cpuMillis, memoryMib, diskMib } = proto ?? NO_RESOURCES;
+  return {
+    cpuMillis: parseInteger(`${field}.cpu_millis`, cpuMillis, range),
+    memoryMib: parseInteger(`${field}.memory_mib`, memoryMib, range),
+    diskMib: parseInteger(`${field}.disk_mib`, diskMib, range),
+  };
+}
+
+export function introductionToProto(node: NodeIntroduction): JoinNodeRequest {
+  const { id: nodeId, address, labels, capacity, reserve, overcommitPercent, incarnation } = node;
+  return {
+    nodeId,
+    address,
+    labels: { ...labels },
+    capacity,
+    reserve,
+    overcommitPercent,
+    abilities: node.abilities.map(abilityToProto),
+    problems: [...node.problems],
+    incarnation,
+  };
+}
+
+export function parseIntroduction(proto: JoinNodeRequest): NodeIntroduction {
+  if (!ADDRESS.test(proto.address)) throw invalidField("address", proto.address, "host:port");
+  if (proto.abilities.length > LIST_MAX || proto.problems.length > LIST_MAX) {
+    throw invalidField("abilities", proto.abilities.length, `at most ${LIST_MAX}`);
+  }
+  return {
+    id: parseName("node_id", proto.nodeId),
+    address: proto.address,
+    labels: parseLabels("labels", proto.labels),
+    capacity: parseResources("capacity", proto.capacity),
+    reserve: parseResources("reserve", proto.reserve),
+    overcommitPercent: parseResources("overcommit_percent", proto.overcommitPercent, {
+      min: 100,
+      max: 10_000,
+    }),
+    abilities: proto.abilities.map(parseAbility),
+    problems: proto.problems.map((each) => each.slice(0, TEXT_LENGTH_MAX)),
+    incarnation: parseUuid("incarnation", proto.incarnation),
+  };
+}
+
+export function abilityToProto(ability: ModeAbility): ProtoAbility {
+  return {
+    engine: ability.engine,
+    engineVersion: ability.engineVersion,
+    mode: MODE_TO_PROTO[ability.mode],
+    acceleration: ability.acceleration,
+    liveMigration: ability.canLiveMigrate,
+    pause: ability.canPause,
+  };
+}
+
+function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
+  const field = `abilities[${index}]`;
+  return {
+    engine: parseOneOf(`${field}.engine`, proto.engine, ENGINE_NAMES),
+    engineVersion: parsePrintable(`${field}.engine_version`, proto.engineVersion, 64),
+    mode: parseOneOf(`${field}.mode`, parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO), MODES),
+    acceleration: parseOneOf(`${field}.acceleration`, proto.acceleration, ACCELERATIONS),
+    canLiveMigrate: proto.liveMigration,
+    canPause: proto.pause,
+  };
+}

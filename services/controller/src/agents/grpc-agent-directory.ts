@@ -1,0 +1,59 @@
+/** Agents over gRPC: one connection for each address, kept. */
+import { credentials } from "@grpc/grpc-js";
+import type {
+  AgentClient,
+  AgentDirectory,
+  ApplyAssignments,
+  ConsoleChunk,
+  CopyReport,
+} from "@innkeeper/core";
+import { callUnary, CLIENT_OPTIONS } from "@innkeeper/core/platform";
+import { assignmentToProto, parseReport } from "@innkeeper/core/wire";
+import { AgentServiceClient } from "@innkeeper/proto/innkeeper/agent/v1/agent_service";
+
+export class GrpcAgentDirectory implements AgentDirectory {
+  readonly #clients = new Map<string, GrpcAgentClient>();
+
+  constructor(private readonly timeoutMs: number) {}
+
+  clientFor(address: string): AgentClient {
+    const known = this.#clients.get(address);
+    if (known !== undefined) return known;
+    const client = new GrpcAgentClient(address, this.timeoutMs);
+    this.#clients.set(address, client);
+    return client;
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+}
+
+class GrpcAgentClient implements AgentClient {
+  readonly #client: AgentServiceClient;
+
+  constructor(
+    address: string,
+    private readonly timeoutMs: number,
+  ) {
+    this.#client = new AgentServiceClient(address, credentials.createInsecure(), CLIENT_OPTIONS);
+  }
+
+  async apply({ leaderEpoch, assignments }: ApplyAssignments): Promise<readonly CopyReport[]> {
+    const request = { leaderEpoch, assignments: assignments.map(assignmentToProto) };
+    const apply = this.#client.applyAssignments.bind(this.#client);
+    const { reports } = await callUnary(apply, request, this.timeoutMs);
+    return reports.map(parseReport);
+  }
+
+  async readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk> {
+    const read = this.#client.readCopyConsole.bind(this.#client);
+    const answer = await callUnary(read, { guestUid, offset, bytesMax }, this.timeoutMs);
+    return { bytes: answer.data, nextOffset: answer.nextOffset };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

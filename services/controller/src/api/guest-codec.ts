@@ -1,0 +1,161 @@
+/** Guests on the public wire: requests are validated here, records are shown as they are. */
+import {
+  type Guest,
+  type GuestSpec,
+  invalidField,
+  type Labels,
+  parseLabels,
+  parseName,
+  type Placement,
+  type Rejection,
+  type Resources,
+} from "@innkeeper/core";
+import {
+  COMMAND_LINE_LENGTH_MAX,
+  durationOf,
+  MODE_TO_PROTO,
+  parseDurationMs,
+  parseEnum,
+  parseInteger,
+  parsePrintable,
+  parseRestartPolicy,
+  PHASE_TO_PROTO,
+  restartPolicyToProto,
+  RUN_STATE_TO_PROTO,
+} from "@innkeeper/core/wire";
+import {
+  type Guest as ProtoGuest,
+  type GuestSpec as ProtoSpec,
+  type GuestStatus as ProtoStatus,
+  type Placement as ProtoPlacement,
+  RunState,
+} from "@innkeeper/proto/innkeeper/v1/guest";
+import { Mode as ProtoMode, type Resources as ProtoResources } from "@innkeeper/proto/innkeeper/v1/resources";
+import type { Versioned } from "../mirror/mirror.js";
+import { parseOptionalName, parseProjectId } from "./parse-request.js";
+
+const CPU_MILLIS = { min: 100, max: 256_000, unset: 1000 };
+const MEMORY_MIB = { min: 8, max: 16 * 1024 * 1024, unset: 128 };
+const DISK_MIB = { min: 0, max: 2 ** 40, unset: 0 };
+/** vCPUs come in whole steps of this share of a CPU. */
+const CPU_MILLIS_STEP = 50;
+export const STOP_TIMEOUT = { min: 0, max: 3_600_000, unset: 10_000 };
+
+export interface ParsedGuest {
+  readonly projectId: string;
+  readonly id: string;
+  readonly labels: Labels;
+  readonly spec: GuestSpec;
+}
+
+/** @throws `invalid` naming the first malformed field. */
+export function parseNewGuest(proto: ProtoGuest | undefined): ParsedGuest {
+  if (proto === undefined) throw invalidField("guest", "unset", "a guest with id and spec");
+  return {
+    projectId: parseProjectId("guest.project_id", proto.projectId),
+    id: parseName("guest.id", proto.id),
+    labels: parseLabels("guest.labels", proto.labels),
+    spec: parseSpec("guest.spec", proto.spec),
+  };
+}
+
+function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
+  if (proto === undefined) throw invalidField(field, "unset", "a spec with image_id");
+  const isModeUnset = proto.mode === ProtoMode.UNSPECIFIED;
+  return {
+    imageId: parseName(`${field}.image_id`, proto.imageId),
+    mode: isModeUnset ? "auto" : parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO),
+    resources: parseGuestResources(`${field}.resources`, proto.resources),
+    commandLine: parsePrintable(`${field}.command_line`, proto.commandLine, COMMAND_LINE_LENGTH_MAX),
+    restartPolicy: parseRestartPolicy(`${field}.restart_policy`, proto.restartPolicy),
+    desired: parseDesired(`${field}.desired_run_state`, proto.desiredRunState),
+    nodeId: parseOptionalName(`${field}.node_id`, proto.nodeId),
+    stopTimeoutMs: parseDurationMs(`${field}.stop_timeout`, proto.stopTimeout, STOP_TIMEOUT),
+    startCount: 1,
+  };
+}
+
+function parseDesired(field: string, value: RunState): "running" {
+  const isAllowed = value === RunState.UNSPECIFIED || value === RunState.RUNNING;
+  if (!isAllowed) throw invalidField(field, value, "unset; a new guest is started");
+  return "running";
+}
+
+function parseGuestResources(field: string, proto: ProtoResources | undefined): Resources {
+  if (proto === undefined) {
+    return { cpuMillis: CPU_MILLIS.unset, memoryMib: MEMORY_MIB.unset, diskMib: DISK_MIB.unset };
+  }
+  const cpuMillis = parseInteger(`${field}.cpu_millis`, proto.cpuMillis, CPU_MILLIS);
+  if (cpuMillis % CPU_MILLIS_STEP !== 0) {
+    throw invalidField(`${field}.cpu_millis`, cpuMillis, `a multiple of ${CPU_MILLIS_STEP}`);
+  }
+  return {
+    cpuMillis,
+    memoryMib: parseInteger(`${field}.memory_mib`, proto.memoryMib, MEMORY_MIB),
+    diskMib: parseInteger(`${field}.disk_mib`, proto.diskMib, DISK_MIB),
+  };
+}
+
+export function guestToProto({ value: guest, revision }: Versioned<Guest>): ProtoGuest {
+  return {
+    id: guest.id,
+    projectId: guest.projectId,
+    uid: guest.uid,
+    labels: { ...guest.labels },
+    spec: specToProto(guest.spec),
+    status: statusToProto(guest),
+    etag: String(revision),
+    generation: guest.generation,
+    createTime: new Date(guest.createdAtMs),
+    updateTime: new Date(guest.updatedAtMs),
+    operationId: guest.operationId,
+  };
+}
+
+function specToProto(spec: GuestSpec): ProtoSpec {
+  return {
+    imageId: spec.imageId,
+    mode: MODE_TO_PROTO[spec.mode],
+    resources: spec.resources,
+    commandLine: spec.commandLine,
+    restartPolicy: restartPolicyToProto(spec.restartPolicy),
+    nodeId: spec.nodeId,
+    stopTimeout: durationOf(spec.stopTimeoutMs),
+    desiredRunState: RUN_STATE_TO_PROTO[spec.desired],
+  };
+}
+
+function statusToProto({ status }: Guest): ProtoStatus {
+  const { migration } = status;
+  return {
+    phase: PHASE_TO_PROTO[status.phase],
+    reason: status.reason,
+    message: status.message,
+    placement: status.placement && placementToProto(status.placement),
+    rejections: status.rejections.map((each) => ({ ...each })),
+    migration: migration && {
+      operationId: migration.operationId,
+      sourceNodeId: migration.sourceNodeId,
+      targetNodeId: migration.target.nodeId,
+      step: migration.step,
+    },
+    restartCount: status.restartCount,
+    startTime: status.startedAtMs === undefined ? undefined : new Date(status.startedAtMs),
+    lastExit: status.lastExit && { ...status.lastExit },
+    observedGeneration: status.observedGeneration,
+  };
+}
+
+function placementToProto({ nodeId, engine, mode, epoch, decision }: Placement): ProtoPlacement {
+  return {
+    nodeId,
+    engine,
+    mode: MODE_TO_PROTO[mode],
+    epoch,
+    message: decision.message,
+    candidates: decision.candidates.map((each) => ({ ...each, mode: MODE_TO_PROTO[each.mode] })),
+    rejections: decision.rejections.map((each: Rejection) => ({ ...each })),
+    snapshotRevision: decision.revision,
+    seed: decision.seed,
+  };
+}

@@ -1,0 +1,155 @@
+import { invalidField, notFound, parseLabels, parseName } from "@innkeeper/core";
+import { serverStream, unary } from "@innkeeper/core/platform";
+import { parseDurationMs, parseInteger, parseRestartPolicy } from "@innkeeper/core/wire";
+import type {
+  GuestServiceServer,
+  ListGuestsRequest,
+  MigrateGuestRequest,
+  UpdateGuestRequest,
+} from "@innkeeper/proto/innkeeper/v1/guest_service";
+import type { Operation as ProtoOperation } from "@innkeeper/proto/innkeeper/v1/operation";
+import { findGuest, type GuestCommand } from "../commands/change-guest.js";
+import { createGuest } from "../commands/create-guest.js";
+import { deleteGuest } from "../commands/delete-guest.js";
+import { migrateGuest } from "../commands/migrate-guest.js";
+import { type RunStateVerb, setRunState } from "../commands/set-run-state.js";
+import { type UpdateGuestInput, updateGuest } from "../commands/update-guest.js";
+import type { Controller } from "../controller.js";
+import { guestToProto, parseNewGuest, STOP_TIMEOUT } from "./guest-codec.js";
+import {
+  pageOf,
+  parseEtag,
+  parseOptionalName,
+  parseProjectId,
+  parseRequestId,
+  parseRevision,
+} from "./parse-request.js";
+import { readConsole } from "./read-console.js";
+import { operationToProto } from "./record-codecs.js";
+import { watchGuests } from "./watch-guests.js";
+
+interface NamedGuest {
+  readonly projectId: string;
+  readonly guestId: string;
+}
+
+const DOWNTIME_MS_DEFAULT = 300;
+
+export function guestService(controller: Controller): GuestServiceServer {
+  const { log, mirror } = controller;
+  const answer = async (operationId: Promise<string>): Promise<{ operation: ProtoOperation }> => ({
+    operation: operationOf(controller, await operationId),
+  });
+  const verb = (name: RunStateVerb) =>
+    unary(log, (request: NamedGuest & { requestId: string }) =>
+      answer(setRunState(controller, name, parseCommand(request))),
+    );
+  return {
+    createGuest: unary(log, ({ guest, requestId }) =>
+      answer(
+        createGuest(controller, { ...parseNewGuest(guest), requestId: parseRequestId(requestId) }),
+      ),
+    ),
+    getGuest: unary(log, async (request) => {
+      await waitForRevision(controller, request.minRevision);
+      return { guest: guestToProto(findGuest(controller, parseGuestRef(request))) };
+    }),
+    listGuests: unary(log, async (request) => {
+      await waitForRevision(controller, request.minRevision);
+      return { ...listGuests(controller, request), revision: mirror.revision };
+    }),
+    updateGuest: unary(log, async (request) => {
+      const uid = await updateGuest(controller, parseUpdate(request));
+      const guest = mirror.guestByUid(uid);
+      return { guest: guest && guestToProto(guest) };
+    }),
+    deleteGuest: unary(log, (request) => answer(deleteGuest(controller, parseCommand(request)))),
+    startGuest: verb("start"),
+    stopGuest: verb("stop"),
+    pauseGuest: verb("pause"),
+    resumeGuest: verb("resume"),
+    migrateGuest: unary(log, (request) => answer(migrateGuest(controller, parseMigrate(request)))),
+    watchGuests: serverStream(log, (request, signal) =>
+      watchGuests(controller, {
+        projectId: parseOptionalName("project_id", request.projectId),
+        fromRevision: parseRevision("from_revision", request.fromRevision),
+        signal,
+      }),
+    ),
+    readConsole: serverStream(log, (request, signal) =>
+      readConsole(controller, { ...parseGuestRef(request), isFollowing: request.follow, signal }),
+    ),
+  };
+}
+
+function parseGuestRef({ projectId, guestId }: NamedGuest): NamedGuest {
+  return {
+    projectId: parseProjectId("project_id", projectId),
+    guestId: parseName("guest_id", guestId),
+  };
+}
+
+function parseCommand(request: NamedGuest & { requestId: string }): GuestCommand {
+  return { ...parseGuestRef(request), requestId: parseRequestId(request.requestId) };
+}
+
+function parseMigrate(request: MigrateGuestRequest) {
+  const range = { min: 0, max: 60_000 };
+  const asked = parseInteger("downtime_ms_max", request.downtimeMsMax, range);
+  return {
+    ...parseCommand(request),
+    targetNodeId: parseOptionalName("target_node_id", request.targetNodeId),
+    downtimeMsMax: asked === 0 ? DOWNTIME_MS_DEFAULT : asked,
+  };
+}
+
+/** Paths that an update may name; anything else is refused. */
+const UPDATE_PATHS = ["labels", "spec.restart_policy", "spec.stop_timeout"];
+
+function parseUpdate(request: UpdateGuestRequest): UpdateGuestInput {
+  const { guest, updateMask = [] } = request;
+  if (guest === undefined) throw invalidField("guest", "unset", "the guest with its new values");
+  const unknown = updateMask.find((path) => !UPDATE_PATHS.includes(path));
+  if (unknown !== undefined || updateMask.length === 0) {
+    throw invalidField("update_mask", unknown ?? "empty", UPDATE_PATHS.join(", "));
+  }
+  const { spec } = guest;
+  return {
+    projectId: parseProjectId("guest.project_id", guest.projectId),
+    guestId: parseName("guest.id", guest.id),
+    requestId: parseRequestId(request.requestId),
+    expectedRevision: parseEtag("guest.etag", guest.etag),
+    ...(updateMask.includes("labels") ? { labels: parseLabels("guest.labels", guest.labels) } : {}),
+    ...(updateMask.includes("spec.restart_policy")
+      ? { restartPolicy: parseRestartPolicy("guest.spec.restart_policy", spec?.restartPolicy) }
+      : {}),
+    ...(updateMask.includes("spec.stop_timeout")
+      ? { stopTimeoutMs: parseDurationMs("guest.spec.stop_timeout", spec?.stopTimeout, STOP_TIMEOUT) }
+      : {}),
+  };
+}
+
+function listGuests({ mirror }: Controller, request: ListGuestsRequest) {
+  const projectId = parseOptionalName("project_id", request.projectId);
+  const guests = mirror
+    .guests()
+    .filter((guest) => projectId === "" || guest.projectId === projectId);
+  const page = pageOf(guests, (guest) => `${guest.projectId}/${guest.id}`, {
+    ...request,
+    query: projectId,
+  });
+  const versioned = page.items.map(({ uid }) => mirror.guestByUid(uid)).filter((each) => !!each);
+  return { guests: versioned.map(guestToProto), nextPageToken: page.nextPageToken };
+}
+
+async function waitForRevision({ mirror, clock, config }: Controller, revision: number) {
+  const wanted = parseRevision("min_revision", revision);
+  await mirror.waitFor(wanted, { clock, timeoutMs: config.mirrorWaitMs });
+}
+
+/** An operation that was just committed, or answered again, and may be forgotten by now. */
+function operationOf({ mirror }: Controller, id: string): ProtoOperation {
+  const found = mirror.operation(id);
+  if (found === undefined) throw notFound("operation", id);
+  return operationToProto(found.value, mirror);
+}

@@ -1,0 +1,95 @@
+import { isDone, kindOf, notFound, type Operation, parseUuid } from "@innkeeper/core";
+import { serverStream, unary } from "@innkeeper/core/platform";
+import { parseDurationMs } from "@innkeeper/core/wire";
+import type {
+  OperationServiceServer,
+  WatchOperationResponse,
+} from "@innkeeper/proto/innkeeper/v1/operation_service";
+import { cancelOperation } from "../commands/cancel-operation.js";
+import type { Controller } from "../controller.js";
+import { pageOf, parseOptionalName, parseRequestId } from "./parse-request.js";
+import { operationToProto } from "./record-codecs.js";
+
+const WAIT = { min: 0, max: 3_600_000, unset: 30_000 };
+
+export function operationService(controller: Controller): OperationServiceServer {
+  const { log, mirror } = controller;
+  const show = (id: string) => ({ operation: operationToProto(findOperation(controller, id), mirror) });
+  return {
+    getOperation: unary(log, ({ operationId }) => show(parseUuid("operation_id", operationId))),
+    listOperations: unary(log, (request) => {
+      const projectId = parseOptionalName("project_id", request.projectId);
+      const operations = mirror
+        .operations()
+        .filter((each) => projectId === "" || each.projectId === projectId);
+      const page = pageOf(operations, newestFirst, { ...request, query: projectId });
+      return {
+        operations: page.items.map((each) => operationToProto(each, mirror)),
+        nextPageToken: page.nextPageToken,
+      };
+    }),
+    waitOperation: unary(log, async ({ operationId, timeout }) => {
+      const id = parseUuid("operation_id", operationId);
+      await waitUntilDone(controller, id, parseDurationMs("timeout", timeout, WAIT));
+      return show(id);
+    }),
+    watchOperation: serverStream(log, ({ operationId }, signal) =>
+      watchOperation(controller, parseUuid("operation_id", operationId), signal),
+    ),
+    cancelOperation: unary(log, async ({ operationId, requestId }) =>
+      show(
+        await cancelOperation(controller, {
+          operationId: parseUuid("operation_id", operationId),
+          requestId: parseRequestId(requestId),
+        }),
+      ),
+    ),
+  };
+}
+
+function findOperation({ mirror }: Controller, id: string): Operation {
+  const found = mirror.operation(id);
+  if (found === undefined) throw notFound("operation", id);
+  return found.value;
+}
+
+/** Sorts the newest first: larger times give smaller keys. */
+function newestFirst({ createdAtMs, id }: Operation): string {
+  return `${String(Number.MAX_SAFE_INTEGER - createdAtMs).padStart(16, "0")}/${id}`;
+}
+
+async function waitUntilDone(controller: Controller, id: string, timeoutMs: number): Promise<void> {
+  if (isDone(findOperation(controller, id))) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      unsubscribe();
+      cancel();
+      resolve();
+    };
+    const cancel = controller.clock.schedule(timeoutMs, end);
+    const unsubscribe = controller.mirror.subscribe(() => {
+      const operation = controller.mirror.operation(id)?.value;
+      if (operation === undefined || isDone(operation)) end();
+    });
+  });
+}
+
+async function* watchOperation(
+  controller: Controller,
+  id: string,
+  signal: AbortSignal,
+): AsyncGenerator<WatchOperationResponse> {
+  const { mirror, store } = controller;
+  const { revision } = mirror;
+  const first = findOperation(controller, id);
+  yield { operation: operationToProto(first, mirror) };
+  if (isDone(first)) return;
+  for await (const batch of store.changes(revision, signal)) {
+    if (batch === "compacted") return;
+    for (const { key, value } of batch.changes) {
+      if (kindOf(key) !== "operation" || (value as Operation | undefined)?.id !== id) continue;
+      yield { operation: operationToProto(value as Operation, mirror) };
+      if (isDone(value as Operation)) return;
+    }
+  }
+}

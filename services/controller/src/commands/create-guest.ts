@@ -1,0 +1,131 @@
+/** Admission of a new guest: quota is taken here, in the same commit; a place is found later by the leader. */
+import {
+  alreadyExists,
+  type Check,
+  type CounterChange,
+  type Guest,
+  guestKey,
+  type GuestSpec,
+  type Labels,
+  notFound,
+  type Operation,
+  type Project,
+  QUOTA_KINDS,
+  quotaCounter,
+  quotaExceeded,
+  recordKey,
+  usageOf,
+  invalidField,
+} from "@innkeeper/core";
+import { type CommandContext, type Mutation, mutate } from "./command-context.js";
+import { newOperation } from "./new-operation.js";
+import type { Versioned } from "../mirror/mirror.js";
+
+export interface CreateGuestInput {
+  readonly projectId: string;
+  readonly id: string;
+  readonly labels: Labels;
+  readonly spec: GuestSpec;
+  readonly requestId: string;
+}
+
+/**
+ * @returns the operation's id.
+ * @throws `not-found` for project or image, `already-exists`, `capacity` (QUOTA_EXCEEDED), `invalid`.
+ */
+export function createGuest(context: CommandContext, input: CreateGuestInput): Promise<string> {
+  const { requestId, ...body } = input;
+  return mutate(context, { id: requestId, body: { do: "create-guest", ...body } }, () =>
+    prepare(context, input),
+  );
+}
+
+function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
+  const { mirror } = context;
+  const project = mirror.project(input.projectId);
+  if (project === undefined) throw notFound("project", input.projectId);
+  const image = mirror.image(input.spec.imageId);
+  if (image === undefined) throw notFound("image", input.spec.imageId);
+  const memoryMibMin = image.value.manifest.memoryMibMin;
+  if (input.spec.resources.memoryMib < memoryMibMin) {
+    const allowed = `at least ${memoryMibMin} for image ${input.spec.imageId}`;
+    throw invalidField("guest.spec.resources.memory_mib", input.spec.resources.memoryMib, allowed);
+  }
+  if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
+  checkQuota(context, project.value, input);
+  const guest = newGuest(context, input);
+  const operation = newOperation(context, guest, "create");
+  return {
+    transaction: {
+      checks: checksFor(guest, project, image.revision),
+      puts: [
+        { key: guestKey(guest), value: { ...guest, operationId: operation.id } },
+        { key: recordKey("operation", operation.id), value: operation },
+      ],
+      deletes: [],
+      counters: quotaCounters(project.value, guest),
+    },
+    answer: operation.id,
+  };
+}
+
+function checksFor(guest: Guest, project: Versioned<Project>, imageRevision: number): Check[] {
+  return [
+    { key: guestKey(guest), revision: "absent" },
+    { key: recordKey("project", project.value.id), revision: project.revision },
+    { key: recordKey("image", guest.spec.imageId), revision: imageRevision },
+  ];
+}
+
+/** A friendly early answer; what holds is the bounded counter in the commit. */
+function checkQuota({ mirror }: CommandContext, project: Project, input: CreateGuestInput): void {
+  const used = mirror.usageOf(project.id);
+  const asked = usageOf(input.spec.resources);
+  for (const kind of QUOTA_KINDS) {
+    const limit = project.quota[kind];
+    if (limit === undefined || asked[kind] === 0) continue;
+    if (used[kind] + asked[kind] > limit) {
+      const numbers = { kind, used: used[kind], requested: asked[kind], limit };
+      throw quotaExceeded(project.id, numbers);
+    }
+  }
+}
+
+function quotaCounters(project: Project, guest: Guest): CounterChange[] {
+  const asked = usageOf(guest.spec.resources);
+  return QUOTA_KINDS.filter((kind) => asked[kind] > 0).map((kind) => ({
+    key: quotaCounter(project.id, kind),
+    delta: asked[kind],
+    max: project.quota[kind],
+  }));
+}
+
+function newGuest({ clock, ids }: CommandContext, input: CreateGuestInput): Guest {
+  const nowMs = clock.nowMs();
+  return {
+    uid: ids.uuid(),
+    id: input.id,
+    projectId: input.projectId,
+    labels: input.labels,
+    generation: 1,
+    intent: 1,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    isDeleting: false,
+    operationId: "",
+    spec: input.spec,
+    status: {
+      phase: "PENDING",
+      reason: "",
+      message: "",
+      placement: undefined,
+      migration: undefined,
+      rejections: [],
+      epochLast: 0,
+      observedGeneration: 0,
+      restartCount: 0,
+      startedAtMs: undefined,
+      lastExit: undefined,
+    },
+  };
+}

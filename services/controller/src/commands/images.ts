@@ -1,0 +1,63 @@
+/** Images: make a stored set of blobs known, forget it again. */
+import {
+  alreadyExists,
+  type Image,
+  notFound,
+  precondition,
+  recordKey,
+} from "@innkeeper/core";
+import { type CommandContext, mutate } from "./command-context.js";
+
+/**
+ * Registers an image whose blobs are stored already. The same content under the same id again is no error.
+ * @returns the image's id. @throws `already-exists` when the id has other content.
+ */
+export function registerImage(
+  context: CommandContext,
+  input: { readonly image: Image; readonly requestId: string },
+): Promise<string> {
+  const { image, requestId } = input;
+  const body = { do: "register-image", id: image.id, digest: image.digest };
+  return mutate(context, { id: requestId, body }, () => {
+    const key = recordKey("image", image.id);
+    const present = context.mirror.image(image.id);
+    if (present && present.value.digest !== image.digest) throw alreadyExists("image", image.id);
+    const transaction = {
+      checks: [{ key, revision: present?.revision ?? ("absent" as const) }],
+      puts: present ? [] : [{ key, value: image }],
+      deletes: [],
+      counters: [],
+    };
+    return { transaction, answer: image.id };
+  });
+}
+
+/** @returns the image's id. @throws `not-found`, `precondition` (IMAGE_IN_USE) naming guests. */
+export function deleteImage(
+  context: CommandContext,
+  input: { readonly imageId: string; readonly requestId: string },
+): Promise<string> {
+  const { imageId, requestId } = input;
+  return mutate(context, { id: requestId, body: { do: "delete-image", imageId } }, () => {
+    const found = context.mirror.image(imageId);
+    if (found === undefined) throw notFound("image", imageId);
+    const users = context.mirror.guests().filter((guest) => guest.spec.imageId === imageId);
+    if (users.length > 0) throw imageInUse(imageId, users.map((guest) => guest.id));
+    const key = recordKey("image", imageId);
+    const transaction = {
+      checks: [{ key, revision: found.revision }],
+      puts: [],
+      deletes: [key],
+      counters: [],
+    };
+    return { transaction, answer: imageId };
+  });
+}
+
+const NAMED_MAX = 5;
+
+function imageInUse(imageId: string, guestIds: readonly string[]) {
+  const named = guestIds.slice(0, NAMED_MAX).join(", ");
+  const message = `image "${imageId}" is used by ${guestIds.length} guests: ${named}`;
+  return precondition("IMAGE_IN_USE", message, { image: imageId, guests: named });
+}

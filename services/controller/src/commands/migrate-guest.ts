@@ -1,0 +1,136 @@
+/** Live migration: finds the target, reserves it in the same commit, hands over to the reconcile loop. */
+import {
+  type CounterChange,
+  DomainError,
+  type Guest,
+  type Migration,
+  nodeCounter,
+  notFound,
+  allocatable,
+  type Operation,
+  place,
+  type Placement,
+  type PlacementDecision,
+  precondition,
+  recordKey,
+  RESOURCE_KINDS,
+  withNewIntent,
+  withPhase,
+} from "@innkeeper/core";
+import { placementRequest } from "../loops/placement-request.js";
+import type { NodeViews } from "../loops/node-views.js";
+import { changeGuest, type GuestCommand, illegalTransition, refuseIfBusy } from "./change-guest.js";
+import type { CommandContext } from "./command-context.js";
+
+export interface MigrateGuestInput extends GuestCommand {
+  /** Empty = the scheduler chooses. */
+  readonly targetNodeId: string;
+  readonly downtimeMsMax: number;
+}
+
+/**
+ * @returns the operation's id.
+ * @throws `not-found`, `conflict` (GUEST_BUSY), `precondition` (ILLEGAL_TRANSITION, NO_LIVE_MIGRATION), `capacity` (NOTHING_FITS).
+ */
+export function migrateGuest(
+  context: CommandContext & { readonly nodeViews: NodeViews },
+  input: MigrateGuestInput,
+): Promise<string> {
+  return changeGuest(context, { input: { ...input }, kind: "migrate" }, (found, operation) => {
+    const guest = found.value;
+    refuseIfBusy(context, guest);
+    if (guest.status.phase !== "RUNNING" || guest.status.placement === undefined) {
+      throw illegalTransition(guest, "migrate");
+    }
+    if (input.targetNodeId !== "" && !context.mirror.node(input.targetNodeId)) {
+      throw notFound("node", input.targetNodeId);
+    }
+    const decision = chooseTarget(context, guest, input.targetNodeId);
+    return reserve(context, { guest, decision, operation, input });
+  });
+}
+
+function chooseTarget(
+  context: CommandContext & { readonly nodeViews: NodeViews },
+  guest: Guest,
+  targetNodeId: string,
+): PlacementDecision {
+  const { mirror, ids } = context;
+  const from = guest.status.placement as Placement;
+  const ability = mirror
+    .node(from.nodeId)
+    ?.value.abilities.find((each) => each.engine === from.engine && each.mode === from.mode);
+  if (ability === undefined || !ability.canLiveMigrate) throw noLiveMigration(guest, from);
+  const request = {
+    ...placementRequest(guest, mirror),
+    nodeId: targetNodeId || guest.spec.nodeId,
+    migratingFrom: { nodeId: from.nodeId, ability },
+  };
+  const nodes = context.nodeViews.all();
+  const result = place(request, { revision: mirror.revision, seed: ids.random32(), nodes });
+  if (result.isPlaced) return result.decision;
+  const reasons = result.rejections.map((each) => `${each.nodeId}: ${each.message}`).join("; ");
+  throw new DomainError({
+    kind: "capacity",
+    reason: "NOTHING_FITS",
+    message: `no node can take guest "${guest.id}": ${reasons || "there are no nodes"}`,
+    metadata: { guest: guest.id, rejections: reasons },
+  });
+}
+
+function reserve(
+  context: CommandContext,
+  plan: {
+    guest: Guest;
+    decision: PlacementDecision;
+    operation: Operation;
+    input: MigrateGuestInput;
+  },
+) {
+  const { guest, decision, operation, input } = plan;
+  const source = guest.status.placement as Placement;
+  const epoch = guest.status.epochLast + 1;
+  const { nodeId, engine, mode } = decision;
+  const migration: Migration = {
+    operationId: operation.id,
+    step: "copying",
+    sourceNodeId: source.nodeId,
+    sourceEpoch: source.epoch,
+    target: { nodeId, engine, mode, epoch, decision },
+    downtimeMsMax: input.downtimeMsMax,
+    startedAtMs: context.clock.nowMs(),
+    error: undefined,
+  };
+  const message = `from ${source.nodeId} to ${nodeId}`;
+  const migrating = withPhase(guest, { phase: "MIGRATING", reason: "", message });
+  const status = { ...migrating.status, migration, epochLast: epoch };
+  const node = context.mirror.node(nodeId);
+  const checks = node ? [{ key: recordKey("node", nodeId), revision: node.revision }] : [];
+  return {
+    guest: withNewIntent({ ...migrating, status }),
+    checks,
+    counters: node ? allocationCounters(guest, allocatable(node.value), nodeId) : [],
+  };
+}
+
+function allocationCounters(
+  guest: Guest,
+  limit: Guest["spec"]["resources"],
+  nodeId: string,
+): CounterChange[] {
+  return RESOURCE_KINDS.filter((kind) => guest.spec.resources[kind] > 0).map((kind) => ({
+    key: nodeCounter(nodeId, kind),
+    delta: guest.spec.resources[kind],
+    max: limit[kind],
+  }));
+}
+
+function noLiveMigration(guest: Guest, from: Placement): DomainError {
+  const how = `${from.mode} by ${from.engine} on ${from.nodeId}`;
+  return precondition("NO_LIVE_MIGRATION", `guest "${guest.id}" (${how}) cannot move while it runs`, {
+    guest: guest.id,
+    mode: from.mode,
+    engine: from.engine,
+    node: from.nodeId,
+  });
+}

@@ -1,0 +1,111 @@
+/** The controller's settings, with their defaults and reasons. */
+import { assert } from "@innkeeper/core";
+import { LOG_LEVELS, loadSettings, type Settings } from "@innkeeper/core/platform";
+
+export const CONTROLLER_SETTINGS = {
+  controllerId: {
+    type: "text",
+    env: "INN_CONTROLLER_ID",
+    default: "controller-1",
+    pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    allowed: "1 to 63 of a-z, 0-9 and '-'",
+    doc: "Identity of this controller; must differ between controllers.",
+  },
+  listen: {
+    type: "text",
+    env: "INN_LISTEN",
+    default: "127.0.0.1:7400",
+    pattern: /^[^\s/]+:[0-9]{1,5}$/,
+    allowed: "host:port, port 0 = any",
+    doc: "Address of the gRPC API. There is no authentication yet: keep it on a trusted network.",
+  },
+  dataDirectory: {
+    type: "text",
+    env: "INN_DATA",
+    default: ".innkeeper",
+    allowed: "a path",
+    doc: "Directory of the embedded store and the image blobs.",
+  },
+  logLevel: {
+    type: "choice",
+    env: "INN_LOG_LEVEL",
+    default: "info",
+    choices: LOG_LEVELS,
+    doc: "Lowest level that is logged.",
+  },
+  leaseTtlMs: {
+    type: "integer",
+    env: "INN_LEASE_TTL_MS",
+    default: 8_000,
+    min: 1_000,
+    max: 600_000,
+    doc: "How long a node's lease holds after a report, in milliseconds.",
+  },
+  leaseMarginMs: {
+    type: "integer",
+    env: "INN_LEASE_MARGIN_MS",
+    default: 2_000,
+    min: 100,
+    max: 600_000,
+    doc: "Added to the lease before a node is called unreachable, in milliseconds.",
+  },
+  leaderTtlMs: {
+    type: "integer",
+    env: "INN_LEADER_TTL_MS",
+    default: 3_000,
+    min: 300,
+    max: 600_000,
+    doc: "How long the leader lease holds, in milliseconds.",
+  },
+  resyncMs: {
+    type: "integer",
+    env: "INN_RESYNC_MS",
+    default: 5_000,
+    min: 100,
+    max: 600_000,
+    doc: "How often every guest is compared with what is desired, in milliseconds.",
+  },
+  retryMs: {
+    type: "integer",
+    env: "INN_RETRY_MS",
+    default: 500,
+    min: 10,
+    max: 60_000,
+    doc: "Pause after an agent did not answer or a write was refused, in milliseconds.",
+  },
+  changesKeptMax: {
+    type: "integer",
+    env: "INN_CHANGES_KEPT",
+    default: 100_000,
+    min: 100,
+    max: 10_000_000,
+    doc: "Commits kept in the change log: how far back watches and events can go.",
+  },
+  operationsKeptMs: {
+    type: "integer",
+    env: "INN_OPERATIONS_KEPT_MS",
+    default: 3_600_000,
+    min: 1_000,
+    max: 30 * 86_400_000,
+    doc: "How long an operation is kept after its end, in milliseconds.",
+  },
+  agentTimeoutMs: {
+    type: "integer",
+    env: "INN_AGENT_TIMEOUT_MS",
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    doc: "Deadline of one call to an agent, in milliseconds.",
+  },
+} as const;
+
+export type ControllerSettings = Settings<typeof CONTROLLER_SETTINGS>;
+
+/** @throws `invalid` with every problem at once. */
+export function loadControllerSettings(
+  env: Readonly<Record<string, string | undefined>>,
+): ControllerSettings {
+  const settings = loadSettings(CONTROLLER_SETTINGS, env);
+  assert(settings.leaseMarginMs <= settings.leaseTtlMs, "the lease margin is at most the lease");
+  return settings;
+}

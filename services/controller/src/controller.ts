@@ -1,0 +1,218 @@
+/**
+ * The controller: a mirror of the store, the commands of the API, and, while it holds the leader lease, the loops.
+ * Everything from outside comes through ports, so the simulator runs this very code on virtual time.
+ */
+import {
+  type AgentDirectory,
+  type BlobStore,
+  type Clock,
+  type CommitResult,
+  DEFAULT_PROJECT_ID,
+  type IdSource,
+  type LeaderLease,
+  type LeaderTerm,
+  type Logger,
+  type NodeIntroduction,
+  type NodeReport,
+  recordKey,
+  type ReportAnswer,
+  type StateStore,
+  type Transaction,
+  unavailable,
+} from "@innkeeper/core";
+import type { CommandContext } from "./commands/command-context.js";
+import { Leading, type LeadingConfig } from "./loops/leading.js";
+import { NodeViews } from "./loops/node-views.js";
+import { Mirror } from "./mirror/mirror.js";
+import { NodeSessions, type SessionConfig } from "./sessions/node-sessions.js";
+
+export interface ControllerConfig extends LeadingConfig, SessionConfig {
+  readonly controllerId: string;
+  readonly leaderTtlMs: number;
+  readonly mirrorWaitMs: number;
+}
+
+export interface ControllerPorts {
+  readonly store: StateStore;
+  readonly lease: LeaderLease;
+  readonly blobs: BlobStore;
+  readonly agents: AgentDirectory;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Logger;
+}
+
+export interface Controller extends CommandContext {
+  readonly config: ControllerConfig;
+  readonly blobs: BlobStore;
+  readonly agents: AgentDirectory;
+  readonly log: Logger;
+  readonly sessions: NodeSessions;
+  readonly nodeViews: NodeViews;
+  /** 0 while another controller leads. */
+  readonly leaderEpoch: number;
+  join(node: NodeIntroduction): Promise<void>;
+  report(report: NodeReport): Promise<ReportAnswer>;
+  /** Stops leading, releases the lease. The store is the caller's to close. */
+  stop(): Promise<void>;
+}
+
+/** Loads the mirror and begins to lead as soon as the lease is granted. */
+export async function createController(
+  ports: ControllerPorts,
+  config: ControllerConfig,
+): Promise<Controller> {
+  const mirror = new Mirror();
+  await mirror.load(ports.store);
+  const controller = new RunningController(ports, config, mirror);
+  await controller.begin();
+  return controller;
+}
+
+class RunningController implements Controller {
+  readonly store: StateStore;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly blobs: BlobStore;
+  readonly agents: AgentDirectory;
+  readonly log: Logger;
+  sessions: NodeSessions;
+  nodeViews: NodeViews;
+  #term: LeaderTerm | undefined;
+  #leading: Leading | undefined;
+  readonly #abort = new AbortController();
+  #cancelRenewal: () => void = () => undefined;
+
+  constructor(
+    private readonly ports: ControllerPorts,
+    readonly config: ControllerConfig,
+    readonly mirror: Mirror,
+  ) {
+    this.store = ports.store;
+    this.clock = ports.clock;
+    this.ids = ports.ids;
+    this.blobs = ports.blobs;
+    this.agents = ports.agents;
+    this.log = ports.log;
+    this.sessions = new NodeSessions(ports.clock, config);
+    this.nodeViews = new NodeViews(mirror, this.sessions);
+  }
+
+  get leaderEpoch(): number {
+    return this.#term?.epoch ?? 0;
+  }
+
+  async begin(): Promise<void> {
+    void this.#follow();
+    await this.#ensureDefaultProject();
+    await this.#tryToLead();
+  }
+
+  async join(node: NodeIntroduction): Promise<void> {
+    await this.#leader().join(node);
+  }
+
+  async report(report: NodeReport): Promise<ReportAnswer> {
+    return await this.#leader().report(report);
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#cancelRenewal();
+    this.#leading?.stop();
+    const term = this.#term;
+    this.#term = undefined;
+    if (term) await this.ports.lease.release(term);
+  }
+
+  #leader(): Leading {
+    if (this.#leading === undefined) throw unavailable("leader", "this controller does not lead");
+    return this.#leading;
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      await this.mirror.follow(this.store, this.#abort.signal);
+    } catch (error) {
+      this.log.error({ error }, "the mirror stopped following the store");
+    }
+  }
+
+  async #ensureDefaultProject(): Promise<void> {
+    if (this.mirror.project(DEFAULT_PROJECT_ID)) return;
+    const key = recordKey("project", DEFAULT_PROJECT_ID);
+    const nowMs = this.clock.nowMs();
+    const value = { id: DEFAULT_PROJECT_ID, quota: {}, createdAtMs: nowMs, updatedAtMs: nowMs };
+    const result = await this.store.commit({
+      checks: [{ key, revision: "absent" }],
+      puts: [{ key, value }],
+      deletes: [],
+      counters: [],
+    });
+    if (result.isCommitted) await this.#mirrored(result.revision);
+  }
+
+  async #tryToLead(): Promise<void> {
+    const { controllerId, leaderTtlMs } = this.config;
+    const term = await this.ports.lease.acquire(controllerId, leaderTtlMs);
+    if (this.#abort.signal.aborted) return;
+    if (term !== undefined) this.#lead(term);
+    this.#cancelRenewal = this.clock.schedule(leaderTtlMs / 3, () => void this.#keepLeading());
+  }
+
+  async #keepLeading(): Promise<void> {
+    const term = this.#term;
+    if (term === undefined) return await this.#tryToLead();
+    let isHeld = false;
+    try {
+      isHeld = await this.ports.lease.renew(term, this.config.leaderTtlMs);
+    } catch (error) {
+      this.log.warn({ error }, "the leader lease could not be renewed");
+    }
+    if (this.#abort.signal.aborted) return;
+    if (!isHeld) this.#stepDown();
+    this.#cancelRenewal = this.clock.schedule(
+      this.config.leaderTtlMs / 3,
+      () => void this.#keepLeading(),
+    );
+  }
+
+  #lead(term: LeaderTerm): void {
+    this.#term = term;
+    this.log.info({ leaderEpoch: term.epoch }, "this controller leads");
+    this.sessions = new NodeSessions(this.clock, this.config);
+    this.nodeViews = new NodeViews(this.mirror, this.sessions);
+    const leader = {
+      epoch: term.epoch,
+      commitAll: (transactions: readonly Transaction[]) => this.#commitAs(term, transactions),
+    };
+    const { mirror, clock, ids, log, sessions, nodeViews, agents, config } = this;
+    const mirrored = (revision: number): Promise<void> => this.#mirrored(revision);
+    const context = { mirror, clock, ids, log, leader, mirrored };
+    this.#leading = new Leading(context, { sessions, nodeViews, agents, config });
+    this.#leading.start();
+  }
+
+  async #commitAs(
+    term: LeaderTerm,
+    transactions: readonly Transaction[],
+  ): Promise<readonly CommitResult[]> {
+    if (transactions.length === 0) return [];
+    const fenced = transactions.map((each) => ({ ...each, leaderEpoch: term.epoch }));
+    const results = await this.store.commitAll(fenced);
+    const isDeposed = results.some((each) => !each.isCommitted && each.cause.why === "fenced");
+    if (isDeposed && this.#term === term) this.#stepDown();
+    return results;
+  }
+
+  #stepDown(): void {
+    this.log.warn({ leaderEpoch: this.leaderEpoch }, "this controller no longer leads");
+    this.#leading?.stop();
+    this.#leading = undefined;
+    this.#term = undefined;
+  }
+
+  async #mirrored(revision: number): Promise<void> {
+    await this.mirror.waitFor(revision, { clock: this.clock, timeoutMs: this.config.mirrorWaitMs });
+  }
+}

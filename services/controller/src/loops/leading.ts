@@ -1,0 +1,161 @@
+/**
+ * One term of leadership: all loops, alive from the grant until the term is over. A deposed leader's writes are refused by
+ * the store, so stopping late is harmless (I4).
+ */
+import {
+  type AgentDirectory,
+  type ChangeBatch,
+  type CopyReport,
+  type Guest,
+  kindOf,
+  type NodeIntroduction,
+  type NodeReport,
+  type Operation,
+  type RecordValue,
+  type ReportAnswer,
+} from "@innkeeper/core";
+import type { NodeSessions } from "../sessions/node-sessions.js";
+import { AgentOutbox } from "./agent-outbox.js";
+import type { LoopContext } from "./loop-context.js";
+import { NodeLoop } from "./node-loop.js";
+import type { NodeViews } from "./node-views.js";
+import { orphanOrder } from "./orphans.js";
+import { PlacementLoop } from "./placement-loop.js";
+import { ReconcileLoop } from "./reconcile-loop.js";
+import { forgetOldOperations } from "./retention.js";
+
+export interface LeadingConfig {
+  readonly leaseTtlMs: number;
+  readonly leaseCheckMs: number;
+  readonly resyncMs: number;
+  readonly retryMs: number;
+  readonly operationsKeptMs: number;
+}
+
+export class Leading {
+  readonly #nodes: NodeLoop;
+  readonly #reconcile: ReconcileLoop;
+  readonly #placement: PlacementLoop;
+  readonly #outbox: AgentOutbox;
+  readonly #stops: (() => void)[] = [];
+  #isOver = false;
+
+  constructor(
+    private readonly context: LoopContext,
+    private readonly parts: {
+      readonly sessions: NodeSessions;
+      readonly nodeViews: NodeViews;
+      readonly agents: AgentDirectory;
+      readonly config: LeadingConfig;
+    },
+  ) {
+    const { sessions, nodeViews, agents, config } = parts;
+    this.#nodes = new NodeLoop(context, sessions);
+    this.#outbox = new AgentOutbox({
+      mirror: context.mirror,
+      agents,
+      clock: context.clock,
+      log: context.log,
+      leaderEpoch: () => context.leader.epoch,
+      onReports: (nodeId, reports) => this.#take(nodeId, reports),
+      onFailed: (_, guestUids) => this.#reconcile.retryLater(guestUids),
+    });
+    this.#placement = new PlacementLoop(context, nodeViews, (uids) => {
+      for (const uid of uids) this.#enqueueIfPlaced(uid);
+    });
+    this.#reconcile = new ReconcileLoop(context, {
+      sessions,
+      outbox: this.#outbox,
+      place: (uid) => this.#placement.enqueue(uid),
+      config,
+    });
+  }
+
+  start(): void {
+    const { config } = this.parts;
+    this.#stops.push(this.context.mirror.subscribe((batch, before) => this.#onChange(batch, before)));
+    this.#every(config.resyncMs, () => this.#reconcile.enqueueAll());
+    this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
+    this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
+    this.#reconcile.enqueueAll();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    for (const stop of this.#stops) stop();
+  }
+
+  async join(node: NodeIntroduction): Promise<void> {
+    await this.#nodes.join(node);
+  }
+
+  async report(report: NodeReport): Promise<ReportAnswer> {
+    const { sessions, config } = this.parts;
+    const answer = { leaderEpoch: this.context.leader.epoch, leaseTtlMs: config.leaseTtlMs };
+    const changed = sessions.report(report);
+    if (changed === undefined) return { ...answer, mustJoin: true };
+    if (report.isFull) await this.#nodes.checkLeases();
+    for (const uid of changed) this.#reconcile.enqueue(uid);
+    if (report.isFull) this.#onSynced(report.nodeId);
+    else this.#settleOrphans(report.nodeId, report.copies);
+    return { ...answer, mustJoin: false };
+  }
+
+  #onSynced(nodeId: string): void {
+    this.#settleOrphans(nodeId, this.parts.sessions.copiesOn(nodeId));
+    this.#reconcile.enqueueAll();
+  }
+
+  #settleOrphans(nodeId: string, copies: readonly CopyReport[]): void {
+    for (const copy of copies) {
+      const guest = this.context.mirror.guestByUid(copy.guestUid)?.value;
+      const order = orphanOrder(nodeId, copy, guest);
+      if (order !== undefined) this.#outbox.send(nodeId, order);
+    }
+  }
+
+  #take(nodeId: string, reports: readonly CopyReport[]): void {
+    for (const uid of this.parts.sessions.record(nodeId, reports)) this.#reconcile.enqueue(uid);
+  }
+
+  #onChange(batch: ChangeBatch, before: readonly (RecordValue | undefined)[]): void {
+    batch.changes.forEach(({ key, value }, index) => {
+      const kind = kindOf(key);
+      if (kind === "guest") this.#onGuest(value as Guest | undefined, before[index] as Guest | undefined);
+      if (kind === "operation" && value) this.#reconcile.enqueue((value as Operation).guestUid);
+      if (kind === "node") this.#reconcile.enqueueAll();
+    });
+  }
+
+  #onGuest(after: Guest | undefined, before: Guest | undefined): void {
+    if (after) this.#reconcile.enqueue(after.uid);
+    if (before && !after) this.parts.sessions.forgetGuest(before.uid);
+    const hasFreed = before !== undefined && (!after || (before.status.migration && !after.status.migration));
+    if (hasFreed) this.#wakePending();
+  }
+
+  #wakePending(): void {
+    for (const guest of this.context.mirror.guests()) {
+      if (guest.status.phase === "PENDING") this.#reconcile.enqueue(guest.uid);
+    }
+  }
+
+  /** A guest without a place waits for a change; it is not tried again at once. */
+  #enqueueIfPlaced(uid: string): void {
+    const guest = this.context.mirror.guestByUid(uid)?.value;
+    if (guest?.status.placement !== undefined) this.#reconcile.enqueue(uid);
+  }
+
+  #every(periodMs: number, work: () => void | Promise<void>): void {
+    const tick = async (): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        this.context.log.warn({ error }, "periodic work failed and is repeated");
+      }
+      if (!this.#isOver) cancel = this.context.clock.schedule(periodMs, () => void tick());
+    };
+    let cancel = this.context.clock.schedule(periodMs, () => void tick());
+    this.#stops.push(() => cancel());
+  }
+}

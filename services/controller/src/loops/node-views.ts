@@ -1,0 +1,22 @@
+/** Nodes as the scheduler sees them: the records, what is allocated, and whether their agents answer now. */
+import type { NodeView, Resources } from "@innkeeper/core";
+import type { Mirror } from "../mirror/mirror.js";
+import type { NodeSessions } from "../sessions/node-sessions.js";
+
+export class NodeViews {
+  constructor(
+    private readonly mirror: Mirror,
+    private readonly sessions: NodeSessions,
+  ) {}
+
+  /** `pending` is what was decided but is not committed yet, by node. */
+  all(pending: ReadonlyMap<string, Resources> = new Map()): NodeView[] {
+    return this.mirror.nodes().map((node) => {
+      const isReady = node.state === "ready" && this.sessions.linkOf(node.id) === "synced";
+      return {
+        node: isReady ? node : { ...node, state: "unreachable" },
+        allocated: pending.get(node.id) ?? this.mirror.allocatedOn(node.id),
+      };
+    });
+  }
+}

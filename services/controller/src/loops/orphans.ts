@@ -1,0 +1,38 @@
+/** Copies on a node that no record places there: left by a migration, a deletion or an old backup. They are removed. */
+import { type CopyReport, type Guest, type GuestAssignment, placementsOf } from "@innkeeper/core";
+
+/** The assignment that removes the copy, or undefined when it belongs where it is. */
+export function orphanOrder(
+  nodeId: string,
+  report: CopyReport,
+  guest: Guest | undefined,
+): GuestAssignment | undefined {
+  if (report.state === "absent") return undefined;
+  const belongs = guest !== undefined && placementsOf(guest).some((each) => each.nodeId === nodeId);
+  if (belongs) return undefined;
+  return {
+    guestUid: report.guestUid,
+    guestId: guest?.id ?? "",
+    projectId: guest?.projectId ?? "",
+    epoch: report.epoch,
+    intent: Math.max(report.intent + 1, guest?.intent ?? 0),
+    generation: report.generation,
+    desired: "absent",
+    engine: "qemu",
+    mode: "hybrid",
+    vcpuCount: 1,
+    memoryMib: 1,
+    image: {
+      kind: "multiboot",
+      architecture: "x86_64",
+      commandLine: "",
+      memoryMibMin: 1,
+      blobs: [],
+    },
+    commandLine: "",
+    restartPolicy: { when: "never", attemptsMax: 0, backoffMsMin: 0, backoffMsMax: 0 },
+    startCount: 0,
+    stopTimeoutMs: 0,
+    migrateTo: undefined,
+  };
+}

@@ -1,0 +1,16 @@
+import { assert, type Guest, type PlacementRequest } from "@innkeeper/core";
+import type { Mirror } from "../mirror/mirror.js";
+
+/** What the scheduler must know of a guest. Its image exists: an image in use cannot be deleted. */
+export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest {
+  const image = mirror.image(guest.spec.imageId)?.value;
+  assert(image !== undefined, `guest ${guest.uid} uses image ${guest.spec.imageId}, which is gone`);
+  return {
+    guestUid: guest.uid,
+    resources: guest.spec.resources,
+    mode: guest.spec.mode,
+    imageKind: image.manifest.kind,
+    nodeId: guest.spec.nodeId,
+    migratingFrom: undefined,
+  };
+}

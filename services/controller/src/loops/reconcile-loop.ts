@@ -1,0 +1,160 @@
+/**
+ * Makes observed equal desired, guest by guest: plans with `planGuest`, commits writes, sends acts. A guest is planned again
+ * whenever its record or a report changes, and at every resync; between its write and the mirror of it, it rests.
+ */
+import {
+  type Guest,
+  guestKey,
+  type GuestPlan,
+  type GuestView,
+  nodeCounter,
+  planGuest,
+  RESOURCE_KINDS,
+  quotaCounter,
+  QUOTA_KINDS,
+  recordKey,
+  type Transaction,
+  usageOf,
+} from "@innkeeper/core";
+import type { NodeSessions } from "../sessions/node-sessions.js";
+import type { AgentOutbox } from "./agent-outbox.js";
+import type { LoopContext } from "./loop-context.js";
+
+export interface ReconcileConfig {
+  /** Pause after an agent did not answer, or a write was refused. */
+  readonly retryMs: number;
+}
+
+type Write = Extract<GuestPlan, { do: "write" }>;
+
+interface PlannedWrite {
+  readonly uid: string;
+  readonly transaction: Transaction;
+}
+
+export class ReconcileLoop {
+  readonly #queue = new Set<string>();
+  /** Guests whose write is on its way to the mirror. */
+  readonly #resting = new Set<string>();
+  #isScheduled = false;
+
+  constructor(
+    private readonly context: LoopContext,
+    private readonly parts: {
+      readonly sessions: NodeSessions;
+      readonly outbox: AgentOutbox;
+      readonly place: (guestUid: string) => void;
+      readonly config: ReconcileConfig;
+    },
+  ) {}
+
+  enqueue(guestUid: string): void {
+    this.#queue.add(guestUid);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.#turn());
+  }
+
+  enqueueAll(): void {
+    for (const guest of this.context.mirror.guests()) this.enqueue(guest.uid);
+  }
+
+  retryLater(guestUids: readonly string[]): void {
+    this.context.clock.schedule(this.parts.config.retryMs, () => {
+      for (const uid of guestUids) this.enqueue(uid);
+    });
+  }
+
+  #turn(): void {
+    this.#isScheduled = false;
+    const uids = [...this.#queue].filter((uid) => !this.#resting.has(uid));
+    this.#queue.clear();
+    const writes: PlannedWrite[] = [];
+    for (const uid of uids) {
+      const found = this.context.mirror.guestByUid(uid);
+      if (found === undefined) continue;
+      const plan = planGuest(this.#view(found.value));
+      if (plan.do === "write") {
+        writes.push({ uid, transaction: this.#transaction(found.value, found.revision, plan) });
+      } else if (plan.do === "place") {
+        this.parts.place(uid);
+      } else if (plan.do === "act") {
+        for (const { nodeId, assignment } of plan.assignments) {
+          this.parts.outbox.send(nodeId, assignment);
+        }
+      }
+    }
+    if (writes.length > 0) void this.#commit(writes);
+  }
+
+  #view(guest: Guest): GuestView {
+    const { mirror, clock } = this.context;
+    const { sessions } = this.parts;
+    return {
+      guest,
+      operation: mirror.operation(guest.operationId)?.value,
+      image: mirror.image(guest.spec.imageId)?.value,
+      linkOf: (nodeId) => sessions.linkOf(nodeId),
+      copyOn: (nodeId) => sessions.copyOn(nodeId, guest.uid),
+      nowMs: clock.nowMs(),
+    };
+  }
+
+  async #commit(writes: readonly PlannedWrite[]): Promise<void> {
+    for (const { uid } of writes) this.#resting.add(uid);
+    const uids = writes.map(({ uid }) => uid);
+    try {
+      const results = await this.context.leader.commitAll(writes.map((each) => each.transaction));
+      const newest = Math.max(0, ...results.map((each) => (each.isCommitted ? each.revision : 0)));
+      await this.context.mirrored(newest);
+      for (const uid of uids) this.#resting.delete(uid);
+      const refused = uids.filter((_, index) => results[index]?.isCommitted !== true);
+      for (const uid of uids) if (!refused.includes(uid)) this.enqueue(uid);
+      if (refused.length > 0) this.retryLater(refused);
+    } catch (error) {
+      this.context.log.warn({ error }, "writes failed and are decided again");
+      for (const uid of uids) this.#resting.delete(uid);
+      this.retryLater(uids);
+    }
+  }
+
+  #transaction(guest: Guest, revision: number, plan: Write): Transaction {
+    const key = guestKey(guest);
+    const { mirror, clock } = this.context;
+    const operation = plan.operation;
+    const known = operation && mirror.operation(operation.id);
+    const operationKey = operation && recordKey("operation", operation.id);
+    const after = plan.guest && { ...plan.guest, updatedAtMs: clock.nowMs() };
+    return {
+      checks: [
+        { key, revision },
+        ...(operationKey && known ? [{ key: operationKey, revision: known.revision }] : []),
+      ],
+      puts: [
+        ...(after ? [{ key, value: after }] : []),
+        ...(operation && operationKey ? [{ key: operationKey, value: operation }] : []),
+      ],
+      deletes: after ? [] : [key],
+      counters: [...releases(plan), ...(after ? [] : quotaRelease(guest))],
+    };
+  }
+}
+
+function releases(plan: Write): Transaction["counters"] {
+  return plan.releases.flatMap(({ nodeId, resources }) =>
+    RESOURCE_KINDS.filter((kind) => resources[kind] > 0).map((kind) => ({
+      key: nodeCounter(nodeId, kind),
+      delta: -resources[kind],
+      max: undefined,
+    })),
+  );
+}
+
+function quotaRelease(guest: Guest): Transaction["counters"] {
+  const usage = usageOf(guest.spec.resources);
+  return QUOTA_KINDS.filter((kind) => usage[kind] > 0).map((kind) => ({
+    key: quotaCounter(guest.projectId, kind),
+    delta: -usage[kind],
+    max: undefined,
+  }));
+}

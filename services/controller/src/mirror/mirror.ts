@@ -1,0 +1,201 @@
+/**
+ * The store, mirrored in memory: reads are served from here. Follows `snapshot` + `changes`.
+ *
+ * R1 The mirror is always some revision of the store, never a mixture of two.
+ * R2 Allocation per node and usage per project equal the sums over the guests it holds.
+ */
+import {
+  type ChangeBatch,
+  type Clock,
+  type Guest,
+  guestKey,
+  type Image,
+  kindOf,
+  NO_RESOURCES,
+  type NodeRecord,
+  type Operation,
+  type Project,
+  type RecordKey,
+  type RecordValue,
+  recordKey,
+  type Resources,
+  type Revision,
+  type StateStore,
+  unavailable,
+  type Usage,
+} from "@innkeeper/core";
+import { addPlacements, addUsage, NO_USAGE } from "./accounting.js";
+
+export interface Versioned<V> {
+  readonly value: V;
+  readonly revision: Revision;
+}
+
+export type MirrorListener = (batch: ChangeBatch, before: readonly (RecordValue | undefined)[]) => void;
+
+export class Mirror {
+  #revision: Revision = 0;
+  readonly #records = new Map<RecordKey, Versioned<RecordValue>>();
+  readonly #keysByKind = new Map<string, Set<RecordKey>>();
+  readonly #guestKeyByUid = new Map<string, RecordKey>();
+  readonly #allocated = new Map<string, Resources>();
+  readonly #usage = new Map<string, Usage>();
+  readonly #listeners = new Set<MirrorListener>();
+  readonly #waiters = new Set<{ revision: Revision; wake: () => void }>();
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  guest(projectId: string, id: string): Versioned<Guest> | undefined {
+    return this.#get<Guest>(guestKey({ projectId, id }));
+  }
+
+  guestByUid(uid: string): Versioned<Guest> | undefined {
+    const key = this.#guestKeyByUid.get(uid);
+    return key === undefined ? undefined : this.#get<Guest>(key);
+  }
+
+  project(id: string): Versioned<Project> | undefined {
+    return this.#get<Project>(recordKey("project", id));
+  }
+
+  node(id: string): Versioned<NodeRecord> | undefined {
+    return this.#get<NodeRecord>(recordKey("node", id));
+  }
+
+  image(id: string): Versioned<Image> | undefined {
+    return this.#get<Image>(recordKey("image", id));
+  }
+
+  operation(id: string): Versioned<Operation> | undefined {
+    return this.#get<Operation>(recordKey("operation", id));
+  }
+
+  guests(): Guest[] {
+    return this.#all<Guest>("guest");
+  }
+
+  projects(): Project[] {
+    return this.#all<Project>("project");
+  }
+
+  nodes(): NodeRecord[] {
+    return this.#all<NodeRecord>("node");
+  }
+
+  images(): Image[] {
+    return this.#all<Image>("image");
+  }
+
+  operations(): Operation[] {
+    return this.#all<Operation>("operation");
+  }
+
+  /** Sum of the allocations on a node, reservations of migrations included. */
+  allocatedOn(nodeId: string): Resources {
+    return this.#allocated.get(nodeId) ?? NO_RESOURCES;
+  }
+
+  usageOf(projectId: string): Usage {
+    return this.#usage.get(projectId) ?? NO_USAGE;
+  }
+
+  /** Called after each commit is mirrored, with the values that were there before. */
+  subscribe(listener: MirrorListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when the mirror has seen the revision. @throws `unavailable` after the time is up. */
+  async waitFor(revision: Revision, limit: { clock: Clock; timeoutMs: number }): Promise<void> {
+    if (this.#revision >= revision) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiter = { revision, wake: resolve };
+      this.#waiters.add(waiter);
+      limit.clock.schedule(limit.timeoutMs, () => {
+        if (this.#waiters.delete(waiter)) reject(behind(revision, this.#revision));
+      });
+    });
+  }
+
+  /** Loads a snapshot; must come before `follow`. */
+  async load(store: StateStore): Promise<void> {
+    const snapshot = await store.snapshot();
+    for (const record of snapshot.records) {
+      this.#set(record.key, { value: record.value, revision: record.revision });
+    }
+    this.#revision = snapshot.revision;
+  }
+
+  /** Follows the store until the signal aborts. */
+  async follow(store: StateStore, signal: AbortSignal): Promise<void> {
+    for await (const batch of store.changes(this.#revision, signal)) {
+      if (batch === "compacted") throw unavailable("store", "its change log is shorter than our lag");
+      this.#apply(batch);
+    }
+  }
+
+  #apply(batch: ChangeBatch): void {
+    const before = batch.changes.map(({ key, value }) => {
+      const previous = this.#records.get(key)?.value;
+      if (value === undefined) this.#delete(key);
+      else this.#set(key, { value, revision: batch.revision });
+      return previous;
+    });
+    this.#revision = batch.revision;
+    for (const listener of this.#listeners) listener(batch, before);
+    this.#wakeWaiters();
+  }
+
+  #wakeWaiters(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.revision > this.#revision) continue;
+      this.#waiters.delete(waiter);
+      waiter.wake();
+    }
+  }
+
+  #set(key: RecordKey, record: Versioned<RecordValue>): void {
+    this.#account(key, this.#records.get(key)?.value, record.value);
+    this.#records.set(key, record);
+    const kind = kindOf(key);
+    const keys = this.#keysByKind.get(kind);
+    if (keys) keys.add(key);
+    else this.#keysByKind.set(kind, new Set([key]));
+  }
+
+  #delete(key: RecordKey): void {
+    this.#account(key, this.#records.get(key)?.value, undefined);
+    this.#records.delete(key);
+    this.#keysByKind.get(kindOf(key))?.delete(key);
+  }
+
+  #account(key: RecordKey, before: RecordValue | undefined, after: RecordValue | undefined): void {
+    if (kindOf(key) !== "guest") return;
+    const [old, now] = [before as Guest | undefined, after as Guest | undefined];
+    if (old) {
+      addPlacements(this.#allocated, old, -1);
+      addUsage(this.#usage, old, -1);
+      this.#guestKeyByUid.delete(old.uid);
+    }
+    if (now) {
+      addPlacements(this.#allocated, now, 1);
+      addUsage(this.#usage, now, 1);
+      this.#guestKeyByUid.set(now.uid, key);
+    }
+  }
+
+  #get<V extends RecordValue>(key: RecordKey): Versioned<V> | undefined {
+    return this.#records.get(key) as Versioned<V> | undefined;
+  }
+
+  #all<V extends RecordValue>(kind: string): V[] {
+    const keys = this.#keysByKind.get(kind) ?? [];
+    return [...keys].map((key) => this.#records.get(key)?.value as V);
+  }
+}
+
+function behind(wanted: Revision, seen: Revision) {
+  return unavailable("mirror", `revision ${wanted} is not here yet, newest is ${seen}`);
+}

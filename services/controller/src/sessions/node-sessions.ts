@@ -1,0 +1,91 @@
+/**
+ * What the leader hears from the agents: one session for each agent process that has joined. In memory only: after a
+ * restart every agent joins again and tells everything it has.
+ *
+ * N1 A node is `synced` only after a full report in its present session.
+ * N2 A node is `unreachable` only after its lease and the margin have run out since the last report we answered.
+ */
+import type { Clock, CopyReport, NodeLink, NodeReport } from "@innkeeper/core";
+
+export interface SessionConfig {
+  readonly leaseTtlMs: number;
+  /** Added to the lease before a node is called unreachable: clock drift and a message on its way. */
+  readonly leaseMarginMs: number;
+}
+
+interface Session {
+  readonly incarnation: string;
+  lastReportMs: number;
+  isFull: boolean;
+  readonly copies: Map<string, CopyReport>;
+}
+
+export class NodeSessions {
+  readonly #sessions = new Map<string, Session>();
+  readonly #startedMs: number;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly config: SessionConfig,
+  ) {
+    this.#startedMs = clock.monotonicMs();
+  }
+
+  open(nodeId: string, incarnation: string): void {
+    const lastReportMs = this.clock.monotonicMs();
+    const session = { incarnation, lastReportMs, isFull: false, copies: new Map() };
+    this.#sessions.set(nodeId, session);
+  }
+
+  /** The guests whose reports changed, or undefined when the process is not known and must join. */
+  report(report: NodeReport): string[] | undefined {
+    const session = this.#sessions.get(report.nodeId);
+    if (session === undefined || session.incarnation !== report.incarnation) return undefined;
+    if (!session.isFull && !report.isFull) return undefined;
+    session.lastReportMs = this.clock.monotonicMs();
+    const changed = this.record(report.nodeId, report.copies);
+    if (report.isFull) changed.push(...forgetOthers(session, report.copies));
+    session.isFull ||= report.isFull;
+    return changed;
+  }
+
+  /** Takes reports that came as an answer to a command. Older ones than known are dropped. */
+  record(nodeId: string, copies: readonly CopyReport[]): string[] {
+    const session = this.#sessions.get(nodeId);
+    if (session === undefined) return [];
+    const changed: string[] = [];
+    for (const copy of copies) {
+      const known = session.copies.get(copy.guestUid);
+      if (known !== undefined && known.intent > copy.intent) continue;
+      session.copies.set(copy.guestUid, copy);
+      changed.push(copy.guestUid);
+    }
+    return changed;
+  }
+
+  copyOn(nodeId: string, guestUid: string): CopyReport | undefined {
+    return this.#sessions.get(nodeId)?.copies.get(guestUid);
+  }
+
+  copiesOn(nodeId: string): readonly CopyReport[] {
+    return [...(this.#sessions.get(nodeId)?.copies.values() ?? [])];
+  }
+
+  forgetGuest(guestUid: string): void {
+    for (const session of this.#sessions.values()) session.copies.delete(guestUid);
+  }
+
+  linkOf(nodeId: string): NodeLink {
+    const session = this.#sessions.get(nodeId);
+    const silentMs = this.clock.monotonicMs() - (session?.lastReportMs ?? this.#startedMs);
+    if (silentMs > this.config.leaseTtlMs + this.config.leaseMarginMs) return "unreachable";
+    return session?.isFull ? "synced" : "unknown";
+  }
+}
+
+function forgetOthers(session: Session, copies: readonly CopyReport[]): string[] {
+  const present = new Set(copies.map((copy) => copy.guestUid));
+  const gone = [...session.copies.keys()].filter((uid) => !present.has(uid));
+  for (const uid of gone) session.copies.delete(uid);
+  return gone;
+}

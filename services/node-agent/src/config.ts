@@ -1,0 +1,118 @@
+/** The agent's settings, with their defaults and reasons. */
+import { LOG_LEVELS, loadSettings, type Settings } from "@innkeeper/core/platform";
+
+const AMOUNT = { min: 0, max: 2 ** 40 } as const;
+const ADDRESS = { pattern: /^[^\s/]+:[0-9]{1,5}$/, allowed: "host:port" } as const;
+
+export const AGENT_SETTINGS = {
+  nodeId: {
+    type: "text",
+    env: "INN_NODE_ID",
+    default: "node-1",
+    pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    allowed: "1 to 63 of a-z, 0-9 and '-'",
+    doc: "Name of this node; must differ between nodes.",
+  },
+  controller: {
+    type: "text",
+    env: "INN_CONTROLLER",
+    default: "127.0.0.1:7400",
+    ...ADDRESS,
+    doc: "Address of a controller.",
+  },
+  listen: {
+    type: "text",
+    env: "INN_LISTEN",
+    default: "127.0.0.1:7410",
+    ...ADDRESS,
+    doc: "Address where the leader reaches this agent; port 0 = any. There is no authentication yet.",
+  },
+  dataDirectory: {
+    type: "text",
+    env: "INN_DATA",
+    default: ".innkeeper-agent",
+    allowed: "a path",
+    doc: "Directory of journal, image blobs and guests.",
+  },
+  engines: {
+    type: "text",
+    env: "INN_ENGINES",
+    default: "qemu",
+    pattern: /^(qemu|sim)(,(qemu|sim))*$/,
+    allowed: "qemu, sim or both with a comma",
+    doc: "Engines to offer.",
+  },
+  probeKernel: {
+    type: "text",
+    env: "INN_PROBE_KERNEL",
+    default: "",
+    allowed: "a path",
+    doc: "The tiny guest that proves acceleration; empty = the one built by set-up.",
+  },
+  cpuMillis: {
+    type: "integer",
+    env: "INN_CPU_MILLIS",
+    default: 0,
+    ...AMOUNT,
+    doc: "CPU to offer in thousandths; 0 = all of the host.",
+  },
+  memoryMib: {
+    type: "integer",
+    env: "INN_MEMORY_MIB",
+    default: 0,
+    ...AMOUNT,
+    doc: "Memory to offer in MiB; 0 = all of the host.",
+  },
+  diskMib: {
+    type: "integer",
+    env: "INN_DISK_MIB",
+    default: 0,
+    ...AMOUNT,
+    doc: "Disk to offer in MiB; 0 = what is free in the data directory.",
+  },
+  reserveMemoryMib: {
+    type: "integer",
+    env: "INN_RESERVE_MEMORY_MIB",
+    default: 512,
+    ...AMOUNT,
+    doc: "Memory kept for the host itself in MiB.",
+  },
+  overcommitCpuPercent: {
+    type: "integer",
+    env: "INN_OVERCOMMIT_CPU_PERCENT",
+    default: 400,
+    min: 100,
+    max: 10_000,
+    doc: "CPU that may be promised for each 100 there.",
+  },
+  heartbeatMs: {
+    type: "integer",
+    env: "INN_HEARTBEAT_MS",
+    default: 2_000,
+    min: 100,
+    max: 60_000,
+    doc: "Pause between heartbeats, in milliseconds.",
+  },
+  retryMs: {
+    type: "integer",
+    env: "INN_RETRY_MS",
+    default: 500,
+    min: 10,
+    max: 60_000,
+    doc: "Pause before joining or reporting again after a failure, in milliseconds.",
+  },
+  logLevel: {
+    type: "choice",
+    env: "INN_LOG_LEVEL",
+    default: "info",
+    choices: LOG_LEVELS,
+    doc: "Lowest level that is logged.",
+  },
+} as const;
+
+export type AgentSettings = Settings<typeof AGENT_SETTINGS>;
+
+/** @throws `invalid` with every problem at once. */
+export function loadAgentSettings(env: Readonly<Record<string, string | undefined>>): AgentSettings {
+  return loadSettings(AGENT_SETTINGS, env);
+}

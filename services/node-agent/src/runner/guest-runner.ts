@@ -1,0 +1,308 @@
+/**
+ * Runs one guest on this node: takes assignments, looks at the engine's copy, does what `planCopy` says, until nothing is
+ * left to do. One act at a time for each guest.
+ *
+ * A1 Nothing is done under an assignment before the journal has it (I4).
+ * A2 An assignment with a lower intent or epoch than one taken is ignored.
+ */
+import {
+  afterExit,
+  afterLaunch,
+  assertNever,
+  type CopyAction,
+  type CopyExit,
+  type CopyPlan,
+  type CopyReport,
+  type CopyState,
+  type CopyView,
+  type Engine,
+  type EngineCopy,
+  type ErrorDetail,
+  type GuestAssignment,
+  type JournalEntry,
+  type MigrationProgress,
+  NEVER_STARTED,
+  planCopy,
+  type RestartMemory,
+  toDomainError,
+  unavailable,
+} from "@innkeeper/core";
+import { fetchBoot } from "./fetch-image.js";
+import type { RunnerContext } from "./runner-context.js";
+
+/** Pause after an act that failed, before it is tried again. */
+const RETRY_MS = 1_000;
+
+export class GuestRunner {
+  #assignment: GuestAssignment;
+  #memory: RestartMemory;
+  #copy: EngineCopy | undefined;
+  #state: CopyState = "stopped";
+  /** Intent of the assignment under which `#state` was found. */
+  #shownIntent = -1;
+  #durable: Promise<void> = Promise.resolve();
+  #isRunning = false;
+  #isWanted = false;
+  #isClosed = false;
+  #cancelWake: () => void = () => undefined;
+  #stopAskedAtMs: number | undefined;
+  #incomingUri: string | undefined;
+  #sending: Promise<void> | undefined;
+  #sendError: ErrorDetail | undefined;
+  #progress: MigrationProgress | undefined;
+
+  constructor(
+    private readonly context: RunnerContext,
+    entry: JournalEntry,
+    adopted: EngineCopy | undefined,
+  ) {
+    this.#assignment = entry.assignment;
+    this.#memory = memoryOf(entry);
+    if (adopted) this.#attach(adopted);
+    else if (entry.launchedEpoch !== undefined) this.#forgetLostCopy();
+  }
+
+  get guestUid(): string {
+    return this.#assignment.guestUid;
+  }
+
+  get isGone(): boolean {
+    return this.#assignment.desired === "absent" && this.report().state === "absent";
+  }
+
+  /** Takes a newer assignment into memory and returns what to journal; undefined when there is nothing new. */
+  accept(assignment: GuestAssignment): JournalEntry | undefined {
+    const known = this.#assignment;
+    if (assignment.intent <= known.intent || assignment.epoch < known.epoch) return undefined;
+    const isNewCopy = assignment.epoch !== known.epoch;
+    if (isNewCopy && assignment.desired !== "absent") this.#memory = NEVER_STARTED;
+    this.#assignment = assignment;
+    this.#stopAskedAtMs = undefined;
+    this.#sendError = undefined;
+    if (assignment.desired !== "sending") this.#progress = undefined;
+    return this.#entry();
+  }
+
+  /** Acts on what was accepted as soon as it is durable. */
+  proceed(durable: Promise<void>): void {
+    this.#durable = durable;
+    this.kick();
+  }
+
+  kick(): void {
+    this.#isWanted = true;
+    if (this.#isRunning || this.#isClosed) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  /** Stops waking up; the guest itself goes on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelWake();
+  }
+
+  report(): CopyReport {
+    const { guestUid, epoch, intent, generation } = this.#assignment;
+    return {
+      guestUid,
+      epoch,
+      intent,
+      generation,
+      state: this.#isNewIntent() ? "taken" : this.#state,
+      restartCount: this.#memory.restartCount,
+      startedAtMs: this.#memory.startedAtMs,
+      lastExit: this.#memory.lastExit,
+      error: this.#sendError ?? this.#memory.failure,
+      incomingUri: this.#state === "incoming" ? this.#incomingUri : undefined,
+      migration: this.#progress,
+    };
+  }
+
+  /** @throws `unavailable` when there is no copy to read from. */
+  async readConsole(offset: number, bytesMax: number) {
+    if (this.#copy === undefined) throw unavailable("console", "the guest has no copy here now");
+    return await this.#copy.readConsole(offset, bytesMax);
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isWanted && !this.#isClosed) {
+      this.#isWanted = false;
+      try {
+        await this.#durable;
+        await this.#turn();
+      } catch (error) {
+        const { guestUid } = this.#assignment;
+        this.context.log.warn({ guestUid, error }, "an act on a guest failed and is tried again");
+        this.#wakeAt(this.context.clock.nowMs() + RETRY_MS);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #turn(): Promise<void> {
+    this.#cancelWake();
+    const plan = planCopy(await this.#view());
+    this.#show(plan);
+    if (plan.action !== undefined) {
+      await this.#do(plan.action);
+      this.#isWanted = true;
+    } else if (plan.wakeAtMs !== undefined) {
+      this.#wakeAt(plan.wakeAtMs);
+    }
+  }
+
+  async #view(): Promise<CopyView> {
+    const run = await this.#copy?.runState();
+    const copy = this.#copy;
+    return {
+      assignment: this.#assignment,
+      memory: this.#memory,
+      copy: copy && run && run !== "ended" ? { epoch: copy.ref.epoch, run } : undefined,
+      isSending: this.#sending !== undefined,
+      sendError: this.#sendError,
+      stopAskedAtMs: this.#stopAskedAtMs,
+      nowMs: this.context.clock.nowMs(),
+    };
+  }
+
+  #show({ state }: CopyPlan): void {
+    if (state === this.#state && !this.#isNewIntent()) return;
+    this.#state = state;
+    this.#shownIntent = this.#assignment.intent;
+    this.context.onChanged(this.guestUid);
+  }
+
+  #isNewIntent(): boolean {
+    return this.#shownIntent !== this.#assignment.intent;
+  }
+
+  async #do(action: CopyAction): Promise<void> {
+    const copy = this.#copy;
+    switch (action) {
+      case "launch":
+        return await this.#launch(false);
+      case "launch-incoming":
+        return await this.#launch(true);
+      case "resume":
+        return await copy?.resume();
+      case "pause":
+        return await copy?.pause();
+      case "request-shutdown":
+        this.#stopAskedAtMs = this.context.clock.nowMs();
+        return await copy?.requestShutdown();
+      case "destroy":
+        return await this.#destroy();
+      case "migrate":
+        return this.#migrate();
+      case "cancel-migration":
+        await copy?.cancelMigration();
+        return await this.#sending;
+      default:
+        return assertNever(action, "copy action");
+    }
+  }
+
+  async #launch(isIncoming: boolean): Promise<void> {
+    const { clock, journal } = this.context;
+    const assignment = this.#assignment;
+    this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
+    try {
+      const boot = await fetchBoot(this.context, assignment);
+      await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
+      const { guestUid, epoch, mode, memoryMib } = assignment;
+      const launch = { guestUid, epoch, mode, memoryMib, boot, isIncoming };
+      this.#attach(await this.#engine().launch({ ...launch, vcpuCount: assignment.vcpuCount }));
+      if (isIncoming) this.#incomingUri = await this.#copy?.listen();
+    } catch (error) {
+      const { message } = toDomainError(error);
+      this.context.log.warn({ guestUid: this.guestUid, error }, "a launch failed");
+      await this.#copy?.destroy();
+      await this.#end({ reason: "engine-error", message }, assignment);
+    }
+  }
+
+  #engine(): Engine {
+    const { engine } = this.#assignment;
+    const found = this.context.engines.get(engine);
+    if (found === undefined) throw unavailable("engine", `${engine} is not on this node`);
+    return found;
+  }
+
+  #attach(copy: EngineCopy): void {
+    this.#copy = copy;
+    copy.onChange(() => this.kick());
+    void copy.ended.then(async (exit) => {
+      if (this.#copy !== copy) return;
+      this.#copy = undefined;
+      await this.#end(exit, this.#assignment);
+      this.kick();
+    });
+  }
+
+  async #end(exit: CopyExit, assignment: GuestAssignment): Promise<void> {
+    const nowMs = this.context.clock.nowMs();
+    this.#copy = undefined;
+    this.#incomingUri = undefined;
+    this.#memory =
+      exit.reason === "destroyed"
+        ? { ...this.#memory, lastExit: exit, restartAtMs: undefined }
+        : afterExit(this.#memory, assignment, { exit, nowMs });
+    await this.context.journal.put([this.#entry()]);
+  }
+
+  async #destroy(): Promise<void> {
+    const copy = this.#copy;
+    await copy?.destroy();
+    await copy?.ended;
+  }
+
+  #migrate(): void {
+    const { migrateTo } = this.#assignment;
+    const copy = this.#copy;
+    if (copy === undefined || migrateTo === undefined) return;
+    const onProgress = (progress: MigrationProgress): void => {
+      this.#progress = progress;
+      this.context.onChanged(this.guestUid);
+    };
+    this.#sending = copy
+      .migrate({ ...migrateTo, onProgress })
+      .then((progress) => {
+        this.#progress = progress;
+      })
+      .catch((error: unknown) => {
+        this.#sendError = toDomainError(error).detail;
+      })
+      .finally(() => {
+        this.#sending = undefined;
+        this.kick();
+      });
+  }
+
+  #wakeAt(atMs: number): void {
+    const { clock } = this.context;
+    this.#cancelWake = clock.schedule(Math.max(0, atMs - clock.nowMs()), () => this.kick());
+  }
+
+  /** A copy was launched by an earlier agent process and is no longer there. */
+  #forgetLostCopy(): void {
+    const exit: CopyExit = { reason: "killed", message: "it ended while no agent was watching" };
+    const nowMs = this.context.clock.nowMs();
+    this.#memory = afterExit(this.#memory, this.#assignment, { exit, nowMs });
+  }
+
+  #entry(): JournalEntry {
+    return {
+      assignment: this.#assignment,
+      launchedEpoch: this.#copy?.ref.epoch,
+      ...this.#memory,
+      updatedAtMs: this.context.clock.nowMs(),
+    };
+  }
+}
+
+function memoryOf(entry: JournalEntry): RestartMemory {
+  const { startCount, restartCount, restartsInARow, startedAtMs } = entry;
+  const { lastExit, failure, restartAtMs } = entry;
+  return { startCount, restartCount, restartsInARow, startedAtMs, lastExit, failure, restartAtMs };
+}

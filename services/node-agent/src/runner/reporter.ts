@@ -1,0 +1,103 @@
+/**
+ * Tells the controller what runs here: everything after each join, then what changes, coalesced, and a heartbeat that renews
+ * the node's lease. One report is on its way at a time.
+ */
+import type { Clock, ControllerClient, CopyReport, Logger, NodeIntroduction } from "@innkeeper/core";
+
+export interface ReporterConfig {
+  readonly heartbeatMs: number;
+  /** Pause before joining or reporting again after a failure. */
+  readonly retryMs: number;
+}
+
+export interface ReporterParts {
+  readonly controller: ControllerClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly config: ReporterConfig;
+  readonly introduction: () => NodeIntroduction;
+  readonly reportOf: (guestUid: string) => CopyReport | undefined;
+  readonly reportAll: () => readonly CopyReport[];
+}
+
+export class Reporter {
+  readonly #changed = new Set<string>();
+  #hasJoined = false;
+  #isFullDue = true;
+  #isBusy = false;
+  #isStopped = false;
+  #wasReached = true;
+  #cancelNext: () => void = () => undefined;
+
+  constructor(private readonly parts: ReporterParts) {}
+
+  start(): void {
+    this.#soon();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelNext();
+  }
+
+  /** The report of a guest has changed. */
+  changed(guestUid: string): void {
+    this.#changed.add(guestUid);
+    if (this.#hasJoined) this.#soon();
+  }
+
+  #soon(): void {
+    if (this.#isBusy || this.#isStopped) return;
+    this.#isBusy = true;
+    this.#cancelNext();
+    queueMicrotask(() => void this.#work());
+  }
+
+  async #work(): Promise<void> {
+    const { config, log } = this.parts;
+    let nextMs = config.heartbeatMs;
+    try {
+      if (!this.#hasJoined) await this.#join();
+      const mustJoin = await this.#report();
+      if (!this.#wasReached) log.info({}, "the controller answers again");
+      this.#wasReached = true;
+      if (mustJoin) nextMs = 0;
+      else if (this.#changed.size > 0) nextMs = 0;
+    } catch (error) {
+      if (this.#wasReached) log.warn({ error }, "the controller does not answer, trying again");
+      this.#wasReached = false;
+      nextMs = config.retryMs;
+    }
+    this.#isBusy = false;
+    if (nextMs === 0) this.#soon();
+    else if (!this.#isStopped) {
+      this.#cancelNext = this.parts.clock.schedule(nextMs, () => this.#soon());
+    }
+  }
+
+  async #join(): Promise<void> {
+    await this.parts.controller.join(this.parts.introduction());
+    this.#hasJoined = true;
+    this.#isFullDue = true;
+  }
+
+  /** True when the controller does not know this process and it must join again. */
+  async #report(): Promise<boolean> {
+    const { controller, introduction, reportOf, reportAll } = this.parts;
+    const { id: nodeId, incarnation } = introduction();
+    const uids = [...this.#changed];
+    this.#changed.clear();
+    const isFull = this.#isFullDue;
+    const some = uids.map(reportOf).filter((each) => each !== undefined);
+    const copies = isFull ? reportAll() : some;
+    try {
+      const answer = await controller.report({ nodeId, incarnation, isFull, copies });
+      this.#isFullDue = false;
+      if (answer.mustJoin) this.#hasJoined = false;
+      return answer.mustJoin;
+    } catch (error) {
+      this.#isFullDue = true;
+      throw error;
+    }
+  }
+}

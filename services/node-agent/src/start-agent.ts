@@ -1,0 +1,109 @@
+/** A whole agent process: journal, engines, gRPC server. Also used inside `inn up`. */
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import type { BlobStore, Engine, EngineName, Logger, NodeIntroduction } from "@innkeeper/core";
+import { createFileBlobStore, listen, randomIdSource, shutDown, systemClock } from "@innkeeper/core/platform";
+import { type Agent, createAgent } from "./agent.js";
+import { agentServer } from "./api/agent-server.js";
+import { GrpcControllerClient } from "./api/grpc-controller-client.js";
+import type { AgentSettings } from "./config.js";
+import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
+import { createSimEngine } from "./engines/sim/sim-engine.js";
+import { hostCapacity } from "./host/capacity.js";
+import { createSqliteAgentJournal } from "./journal/sqlite-agent-journal.js";
+
+export interface AgentParts {
+  readonly log: Logger;
+  /** How many agents divide this host. */
+  readonly hostShare: number;
+  /** Blobs shared with a controller in the same process; undefined = own ones, fetched from the controller. */
+  readonly blobs: BlobStore | undefined;
+  readonly probeKernel: string;
+  /** Where the result of the acceleration probe is kept. */
+  readonly probeCacheFile: string;
+}
+
+export interface RunningAgentProcess {
+  readonly agent: Agent;
+  readonly address: string;
+  /** Guests go on running. */
+  stop(): Promise<void>;
+}
+
+const STOP_GRACE_MS = 2_000;
+const CONTROLLER_TIMEOUT_MS = 5_000;
+const TOMBSTONE_KEPT_MS = 24 * 3_600_000;
+
+export async function startAgent(
+  settings: AgentSettings,
+  parts: AgentParts,
+): Promise<RunningAgentProcess> {
+  const directory = path.resolve(settings.dataDirectory);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { log } = parts;
+  const controller = new GrpcControllerClient(settings.controller, CONTROLLER_TIMEOUT_MS);
+  const ports = {
+    engines: createEngines(settings, directory, parts),
+    journal: createSqliteAgentJournal({ directory: path.join(directory, "journal") }),
+    blobs: parts.blobs ?? (await createFileBlobStore({ directory: path.join(directory, "blobs") })),
+    controller,
+    clock: systemClock,
+    ids: randomIdSource,
+    log,
+  };
+  const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));
+  let agent: Agent | undefined;
+  const server = agentServer(() => agent, log);
+  const address = `${host}:${await listen(server, settings.listen)}`;
+  const node = describeNode(settings, address, { directory, hostShare: parts.hostShare });
+  const { heartbeatMs, retryMs } = settings;
+  const config = { node, heartbeatMs, retryMs, tombstoneKeptMs: TOMBSTONE_KEPT_MS };
+  const running = await createAgent(ports, config);
+  agent = running;
+  log.info({ address }, "the agent listens");
+  const stop = async (): Promise<void> => {
+    await shutDown(server, STOP_GRACE_MS);
+    await running.stop();
+  };
+  return { agent: running, address, stop };
+}
+
+function createEngines(
+  settings: AgentSettings,
+  directory: string,
+  { log, probeKernel, probeCacheFile }: AgentParts,
+): ReadonlyMap<EngineName, Engine> {
+  const stateDir = path.join(directory, "guests");
+  const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));
+  const engines = new Map<EngineName, Engine>();
+  const clock = systemClock;
+  for (const name of settings.engines.split(",")) {
+    if (name === "qemu") {
+      const options = { stateDir, clock, log, migrationHost: host, probeKernel, probeCacheFile };
+      engines.set("qemu", createQemuEngine(options));
+    } else {
+      engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));
+    }
+  }
+  return engines;
+}
+
+function describeNode(
+  settings: AgentSettings,
+  address: string,
+  { directory, hostShare }: { directory: string; hostShare: number },
+): Omit<NodeIntroduction, "abilities" | "problems" | "incarnation"> {
+  const host = hostCapacity(directory, hostShare);
+  return {
+    id: settings.nodeId,
+    address,
+    labels: {},
+    capacity: {
+      cpuMillis: settings.cpuMillis || host.cpuMillis,
+      memoryMib: settings.memoryMib || host.memoryMib,
+      diskMib: settings.diskMib || host.diskMib,
+    },
+    reserve: { cpuMillis: 0, memoryMib: settings.reserveMemoryMib, diskMib: 0 },
+    overcommitPercent: { cpuMillis: settings.overcommitCpuPercent, memoryMib: 100, diskMib: 100 },
+  };
+}

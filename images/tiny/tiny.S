@@ -3,7 +3,7 @@
  * by the PVH boot protocol (QEMU `-kernel`, machines `microvm` and `q35`), without firmware calls, paging or devices
  * beyond the first serial port, the interrupt controller and the interval timer.
  *
- * It prints `tiny: up`, then `tiny: beat N`, N = 1, 2, ..., and sleeps (HLT) between timer ticks.
+ * It prints `innkeeper-guest: up tiny`, then `innkeeper-guest: beat N`, N = 1, 2, ..., and sleeps (HLT) between timer ticks.
  * A power button press makes it power off, so a requested shutdown works as with any other guest.
  *
  * Command line: tokens parted by spaces; a token that is not exactly NAME=DIGITS with a known name is ignored.
@@ -426,11 +426,11 @@ options:
         option  panic, panic
         .byte   0
 text_up:
-        .asciz  "tiny: up\n"
+        .asciz  "innkeeper-guest: up tiny\n"
 text_beat:
-        .asciz  "tiny: beat "
+        .asciz  "innkeeper-guest: beat "
 text_off:
-        .asciz  "tiny: off\n"
+        .asciz  "innkeeper-guest: off\n"
         .align  4
 beat:   .long   10
 span:   .long   16

@@ -1,7 +1,14 @@
 /** Exit codes of `inn`: scripts may rely on them. */
 import type { ErrorKind } from "@innkeeper/core";
 
-export const EXIT = { done: 0, failed: 1, usage: 2, notFound: 3, refused: 4, unavailable: 5 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  unavailable: 5,
+} as const;
 
 const BY_KIND: Readonly<Record<ErrorKind, number>> = {
   invalid: EXIT.usage,

@@ -71,7 +71,8 @@ function nothingFits(guestId: string, why: string): DomainError {
 }
 
 function asError(operation: Operation): DomainError {
-  const error = operation.result?.$case === "error" ? parseError(operation.result.value) : undefined;
+  const error =
+    operation.result?.$case === "error" ? parseError(operation.result.value) : undefined;
   return new DomainError(
     error ?? { kind: "internal", reason: "NO_RESULT", message: "no result", metadata: {} },
   );

@@ -1,7 +1,14 @@
 /** Values of command-line options. A refusal names the option and what is allowed. */
 import { invalidField } from "@innkeeper/core";
 
-const MIB_OF: Readonly<Record<string, number>> = { "": 1, MIB: 1, M: 1, GIB: 1024, G: 1024, TIB: 1024 ** 2 };
+const MIB_OF: Readonly<Record<string, number>> = {
+  "": 1,
+  MIB: 1,
+  M: 1,
+  GIB: 1024,
+  G: 1024,
+  TIB: 1024 ** 2,
+};
 
 /** "128MiB", "2GiB", "512" (MiB) → MiB. */
 export function parseMib(option: string, text: string): number {

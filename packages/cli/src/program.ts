@@ -1,6 +1,6 @@
 /** The command tree of `inn`. Parsing decides what to run; running it needs a client, which is made afterwards. */
 import { Command, Option } from "commander";
-import { type Register, guestCommands } from "./commands/guest-commands.js";
+import { guestCommands, type Register } from "./commands/guest-commands.js";
 import { imageCommands } from "./commands/image-commands.js";
 import { localCommands, type RegisterLocal } from "./commands/local-commands.js";
 import { nodeCommands } from "./commands/node-commands.js";

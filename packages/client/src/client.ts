@@ -111,14 +111,27 @@ function unaryCall(channel: Client, method: Method<unknown, unknown>) {
       const { path, requestSerialize, responseDeserialize } = method;
       const metadata = new Metadata();
       const call = { deadline };
-      channel.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, call, done);
+      channel.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        call,
+        done,
+      );
     });
 }
 
 function streamCall(channel: Client, method: Method<unknown, unknown>) {
   return async function* (request: unknown, signal?: AbortSignal): AsyncGenerator<unknown> {
     const { path, requestSerialize, responseDeserialize } = method;
-    const call = channel.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+    const call = channel.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+    );
     const cancel = (): void => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     try {

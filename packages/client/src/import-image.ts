@@ -3,14 +3,22 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { type BlobRole, DomainError, invalidField, IMAGE_KINDS, parseName, BLOB_ROLES, type ImageManifest } from "@innkeeper/core";
+import {
+  BLOB_ROLES,
+  type BlobRole,
+  DomainError,
+  IMAGE_KINDS,
+  type ImageManifest,
+  invalidField,
+  parseName,
+} from "@innkeeper/core";
 import { fromServiceError } from "@innkeeper/core/platform";
 import { imageManifestToProto, parseOneOf } from "@innkeeper/core/wire";
 import type { Image } from "@innkeeper/proto/innkeeper/v1/image";
 import {
+  ImageServiceService,
   type ImportImageRequest,
   type ImportImageResponse,
-  ImageServiceService,
 } from "@innkeeper/proto/innkeeper/v1/image_service";
 import type { InnkeeperClient } from "./client.js";
 
@@ -31,7 +39,8 @@ export async function readImageSource(file: string, id?: string): Promise<ImageS
   const blobs = [];
   const files = [];
   for (const { role, file: name } of described.blobs) {
-    if (name !== path.basename(name)) throw invalidField("blobs.file", name, "a file name beside it");
+    if (name !== path.basename(name))
+      throw invalidField("blobs.file", name, "a file name beside it");
     const blobPath = path.join(directory, name);
     files.push(blobPath);
     const { size } = await stat(blobPath).catch((error: unknown) => cannotRead(blobPath, error));
@@ -54,7 +63,12 @@ export function importImage(
       if (error) reject(fromServiceError(error));
       else resolve(response?.image);
     };
-    const call = client.channel.makeClientStreamRequest(method, requestSerialize, responseDeserialize, done);
+    const call = client.channel.makeClientStreamRequest(
+      method,
+      requestSerialize,
+      responseDeserialize,
+      done,
+    );
     send(call, source, onProgress).catch((error: unknown) => {
       call.cancel();
       reject(fromServiceError(error));
@@ -108,7 +122,9 @@ interface Description {
 async function readDescription(file: string): Promise<Description> {
   const text = await readFile(file, "utf8").catch((error: unknown) => cannotRead(file, error));
   const parsed = parseJson(file, text);
-  const blobs = Array.isArray(parsed["blobs"]) ? (parsed["blobs"] as Record<string, unknown>[]) : [];
+  const blobs = Array.isArray(parsed["blobs"])
+    ? (parsed["blobs"] as Record<string, unknown>[])
+    : [];
   return {
     id: String(parsed["id"] ?? ""),
     kind: parseOneOf("kind", String(parsed["kind"]), IMAGE_KINDS),

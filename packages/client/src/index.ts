@@ -1,3 +1,8 @@
 /** The typed client of Innkeeper. */
-export { createClient, type InnkeeperClient, type ServiceClient, TIMEOUT_MS_DEFAULT } from "./client.js";
+export {
+  createClient,
+  type InnkeeperClient,
+  type ServiceClient,
+  TIMEOUT_MS_DEFAULT,
+} from "./client.js";
 export { type ImageSource, importImage, readImageSource } from "./import-image.js";

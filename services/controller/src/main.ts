@@ -10,8 +10,13 @@ const DESCRIPTORS = new URL("../proto/gen/descriptors.binpb", import.meta.url);
 async function main(): Promise<void> {
   const settings = loadControllerSettings(process.env);
   const { controllerId, logLevel } = settings;
-  const log = createLogger({ level: logLevel, destination: process.stderr }).child({ controllerId });
-  const running = await startController(settings, { log, descriptors: await readFile(DESCRIPTORS) });
+  const log = createLogger({ level: logLevel, destination: process.stderr }).child({
+    controllerId,
+  });
+  const running = await startController(settings, {
+    log,
+    descriptors: await readFile(DESCRIPTORS),
+  });
   process.stdout.write(`${JSON.stringify({ address: running.address })}\n`);
   const stop = (): void => {
     running.stop().then(
@@ -27,6 +32,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`inn-controller: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(
+    `inn-controller: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
   process.exitCode = 1;
 });

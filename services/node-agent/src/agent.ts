@@ -4,10 +4,10 @@
  */
 import {
   type ApplyAssignments,
-  conflict,
   type ConsoleChunk,
-  type CopyReport,
   type CopyRef,
+  type CopyReport,
+  conflict,
   type EngineCopy,
   type GuestAssignment,
   type IdSource,
@@ -111,7 +111,9 @@ class RunningAgent implements Agent {
     const accepted: GuestRunner[] = [];
     for (const assignment of assignments) {
       const runner = this.#runners.get(assignment.guestUid);
-      const entry = runner ? runner.accept(assignment) : newEntry(assignment, this.ports.clock.nowMs());
+      const entry = runner
+        ? runner.accept(assignment)
+        : newEntry(assignment, this.ports.clock.nowMs());
       if (entry === undefined) continue;
       entries.push(entry);
       accepted.push(runner ?? this.#addRunner(entry));

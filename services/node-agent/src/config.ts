@@ -113,6 +113,8 @@ export const AGENT_SETTINGS = {
 export type AgentSettings = Settings<typeof AGENT_SETTINGS>;
 
 /** @throws `invalid` with every problem at once. */
-export function loadAgentSettings(env: Readonly<Record<string, string | undefined>>): AgentSettings {
+export function loadAgentSettings(
+  env: Readonly<Record<string, string | undefined>>,
+): AgentSettings {
   return loadSettings(AGENT_SETTINGS, env);
 }

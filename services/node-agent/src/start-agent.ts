@@ -2,7 +2,13 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { BlobStore, Engine, EngineName, Logger, NodeIntroduction } from "@innkeeper/core";
-import { createFileBlobStore, listen, randomIdSource, shutDown, systemClock } from "@innkeeper/core/platform";
+import {
+  createFileBlobStore,
+  listen,
+  randomIdSource,
+  shutDown,
+  systemClock,
+} from "@innkeeper/core/platform";
 import { type Agent, createAgent } from "./agent.js";
 import { agentServer } from "./api/agent-server.js";
 import { GrpcControllerClient } from "./api/grpc-controller-client.js";

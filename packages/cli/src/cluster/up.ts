@@ -1,7 +1,12 @@
 /** `inn up`: a whole cluster in one process on the embedded store. Guests outlive it; the next `inn up` adopts them. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { createClient, importImage, type InnkeeperClient, readImageSource } from "@innkeeper/client";
+import {
+  createClient,
+  type InnkeeperClient,
+  importImage,
+  readImageSource,
+} from "@innkeeper/client";
 import { loadControllerSettings, startController } from "@innkeeper/controller";
 import { createLogger, LOG_LEVELS } from "@innkeeper/core/platform";
 import { parseOneOf } from "@innkeeper/core/wire";
@@ -20,7 +25,10 @@ export interface UpOptions {
 
 export async function runUp(context: LocalContext, options: UpOptions): Promise<void> {
   const { terminal, signal } = context;
-  const log = createLogger({ level: parseOneOf("--log", options.log, LOG_LEVELS), destination: process.stderr });
+  const log = createLogger({
+    level: parseOneOf("--log", options.log, LOG_LEVELS),
+    destination: process.stderr,
+  });
   const env = { INN_DATA: options.data, INN_LISTEN: options.listen };
   const descriptors = await readFile(installedFile("proto", "gen", "descriptors.binpb"));
   const started = Date.now();
@@ -28,7 +36,9 @@ export async function runUp(context: LocalContext, options: UpOptions): Promise<
     log: log.child({ component: "controller" }),
     descriptors,
   });
-  terminal.note(`controller listens on ${controller.address}, data in ${path.resolve(options.data)}`);
+  terminal.note(
+    `controller listens on ${controller.address}, data in ${path.resolve(options.data)}`,
+  );
   const client = createClient(controller.address);
   await importStandardImages(client, terminal);
   const count = parseCount("--nodes", options.nodes);

@@ -1,6 +1,7 @@
 /** `inn guest ...` */
-import { MODE_TO_PROTO, RESTART_TO_PROTO, durationOf, parseOneOf } from "@innkeeper/core/wire";
+
 import type { ModeRequest, RestartWhen } from "@innkeeper/core";
+import { durationOf, MODE_TO_PROTO, parseOneOf, RESTART_TO_PROTO } from "@innkeeper/core/wire";
 import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
@@ -109,7 +110,11 @@ async function runVerb(context: CliContext, verb: keyof typeof VERBS, name: stri
   if (ended) context.terminal.result(`${verb} ${name}: ${ended.message}`, { operation: ended.id });
 }
 
-async function createGuest(context: CliContext, name: string, options: CreateOptions): Promise<void> {
+async function createGuest(
+  context: CliContext,
+  name: string,
+  options: CreateOptions,
+): Promise<void> {
   const { client, projectId, requestId, terminal } = context;
   const modes = Object.keys(MODE_TO_PROTO) as ModeRequest[];
   const restarts = Object.keys(RESTART_TO_PROTO) as RestartWhen[];
@@ -127,7 +132,9 @@ async function createGuest(context: CliContext, name: string, options: CreateOpt
       },
       commandLine: options.append,
       nodeId: options.node,
-      restartPolicy: { condition: RESTART_TO_PROTO[parseOneOf("--restart", options.restart, restarts)] },
+      restartPolicy: {
+        condition: RESTART_TO_PROTO[parseOneOf("--restart", options.restart, restarts)],
+      },
       stopTimeout: durationOf(parseMs("--stop-timeout", options.stopTimeout)),
     },
   });
@@ -162,7 +169,10 @@ async function listGuests(context: CliContext, isEveryProject: boolean): Promise
     age(each.createTime, nowMs()),
     each.status?.reason ?? "",
   ]);
-  terminal.result(table(header, rows), guests.map((each) => Guest.toJSON(each)));
+  terminal.result(
+    table(header, rows),
+    guests.map((each) => Guest.toJSON(each)),
+  );
 }
 
 async function getGuest({ client, projectId }: CliContext, guestId: string): Promise<Guest> {

@@ -31,7 +31,11 @@ export function guestExplanation(guest: Guest): string {
   const { status } = guest;
   const placement = status?.placement;
   if (placement === undefined) {
-    const lines = (status?.rejections ?? []).map((each) => [each.nodeId, each.filter, each.message]);
+    const lines = (status?.rejections ?? []).map((each) => [
+      each.nodeId,
+      each.filter,
+      each.message,
+    ]);
     const head = `guest ${guest.id} is ${phase(guest)}: no node can take it`;
     return [head, table(["NODE", "FILTER", "WHY NOT"], lines)].join("\n");
   }

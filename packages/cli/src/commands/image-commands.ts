@@ -61,7 +61,10 @@ async function listImages({ client, terminal, nowMs }: CliContext): Promise<void
       each.digest.slice(0, 16),
     ];
   });
-  terminal.result(table(header, rows), images.map((each) => Image.toJSON(each)));
+  terminal.result(
+    table(header, rows),
+    images.map((each) => Image.toJSON(each)),
+  );
 }
 
 async function removeImage(context: CliContext, imageId: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** Commands that need no running cluster: `inn up`, `inn demo`, `inn doctor`. */
 import type { Command } from "commander";
 import { runDoctor } from "../cluster/doctor.js";
-import { type UpOptions, runUp } from "../cluster/up.js";
+import { runUp, type UpOptions } from "../cluster/up.js";
 import { type DemoOptions, runDemo } from "../demo/demo.js";
 import type { Terminal } from "../output/terminal.js";
 

@@ -44,7 +44,10 @@ async function listNodes({ client, terminal }: CliContext): Promise<void> {
     modesOf(each),
     each.address,
   ]);
-  terminal.result(table(header, rows), nodes.map((each) => Node.toJSON(each)));
+  terminal.result(
+    table(header, rows),
+    nodes.map((each) => Node.toJSON(each)),
+  );
 }
 
 async function showNode({ client, terminal, nowMs }: CliContext, nodeId: string): Promise<void> {

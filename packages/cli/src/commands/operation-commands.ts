@@ -48,7 +48,10 @@ async function listOperations({ client, terminal, projectId, nowMs }: CliContext
     age(each.createTime, nowMs()),
     each.message,
   ]);
-  terminal.result(table(header, rows), operations.map((each) => Operation.toJSON(each)));
+  terminal.result(
+    table(header, rows),
+    operations.map((each) => Operation.toJSON(each)),
+  );
 }
 
 async function showOperation({ client, terminal }: CliContext, operationId: string): Promise<void> {

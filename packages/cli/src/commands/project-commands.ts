@@ -55,7 +55,11 @@ function quotaOf({ guests, cpu, memory, disk }: QuotaOptions): Quota {
   };
 }
 
-async function createProject(context: CliContext, id: string, options: QuotaOptions): Promise<void> {
+async function createProject(
+  context: CliContext,
+  id: string,
+  options: QuotaOptions,
+): Promise<void> {
   const { client, requestId, terminal } = context;
   const asked = Project.fromPartial({ id, quota: quotaOf(options) });
   const { project } = await client.projects.createProject({ project: asked, requestId });
@@ -78,7 +82,10 @@ async function listProjects({ client, terminal }: CliContext): Promise<void> {
     used(each, "memoryMib", "MiB"),
     used(each, "diskMib", "MiB"),
   ]);
-  terminal.result(table(header, rows), projects.map((each) => Project.toJSON(each)));
+  terminal.result(
+    table(header, rows),
+    projects.map((each) => Project.toJSON(each)),
+  );
 }
 
 async function showProject({ client, terminal }: CliContext, projectId: string): Promise<void> {
@@ -86,7 +93,11 @@ async function showProject({ client, terminal }: CliContext, projectId: string):
   if (project) terminal.result(projectText(project), Project.toJSON(project));
 }
 
-async function setQuota(context: CliContext, projectId: string, options: QuotaOptions): Promise<void> {
+async function setQuota(
+  context: CliContext,
+  projectId: string,
+  options: QuotaOptions,
+): Promise<void> {
   const { client, requestId, terminal } = context;
   const request = { projectId, quota: quotaOf(options), etag: "", requestId };
   const { project } = await client.projects.setProjectQuota(request);

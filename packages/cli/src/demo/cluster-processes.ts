@@ -70,7 +70,10 @@ export class ClusterProcesses {
     this.#running.add(child);
     child.once("exit", () => this.#running.delete(child));
     const line = await firstLine(child);
-    must(line !== undefined, `${program} did not start:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
+    must(
+      line !== undefined,
+      `${program} did not start:\n${readFileSync(logFile, "utf8").slice(-2000)}`,
+    );
     const { address, adoptedCount = 0 } = JSON.parse(line) as StartedProcess;
     return { address, adoptedCount, child };
   }

@@ -1,8 +1,8 @@
 /** Short forms of what the demo does with guests. */
 import type { InnkeeperClient } from "@innkeeper/client";
 import type { Mode } from "@innkeeper/core";
-import { MODE_TO_PROTO, parseError } from "@innkeeper/core/wire";
 import { DomainError } from "@innkeeper/core";
+import { MODE_TO_PROTO, parseError } from "@innkeeper/core/wire";
 import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
 import { must } from "./story.js";
@@ -40,7 +40,10 @@ function toProto(guest: NewGuest): Guest {
 }
 
 /** Waits for the end. @throws the operation's error. */
-export async function finished(client: InnkeeperClient, operation: Operation | undefined): Promise<Operation> {
+export async function finished(
+  client: InnkeeperClient,
+  operation: Operation | undefined,
+): Promise<Operation> {
   must(operation !== undefined, "there is no operation to wait for");
   const abort = AbortSignal.timeout(OPERATION_TIMEOUT_MS);
   const changes = client.operations.watchOperation({ operationId: operation.id }, abort);
@@ -53,7 +56,11 @@ export async function finished(client: InnkeeperClient, operation: Operation | u
   must(false, `operation ${operation.id} did not end within ${OPERATION_TIMEOUT_MS} ms`);
 }
 
-export async function get(client: InnkeeperClient, guestId: string, projectId = ""): Promise<Guest> {
+export async function get(
+  client: InnkeeperClient,
+  guestId: string,
+  projectId = "",
+): Promise<Guest> {
   const { guest } = await client.guests.getGuest({ projectId, guestId, minRevision: 0 });
   must(guest !== undefined, `guest ${guestId} is not there`);
   return guest;
@@ -67,7 +74,8 @@ export async function untilGuest(
 ): Promise<Guest> {
   const abort = AbortSignal.timeout(OPERATION_TIMEOUT_MS);
   const changes = client.guests.watchGuests({ projectId: "", fromRevision: 0 }, abort);
-  for await (const { guest } of changes) if (guest?.id === guestId && condition(guest)) return guest;
+  for await (const { guest } of changes)
+    if (guest?.id === guestId && condition(guest)) return guest;
   must(false, `guest ${guestId} did not come to the wanted state in time`);
 }
 

@@ -2,7 +2,7 @@
 import type { InnkeeperClient } from "@innkeeper/client";
 import { must } from "./story.js";
 
-const BEAT = /^(?:innkeeper-guest|tiny): beat ([0-9]+)/;
+const BEAT = /^innkeeper-guest: beat ([0-9]+)/;
 
 export interface Beat {
   readonly number: number;
@@ -26,7 +26,10 @@ export class HeartbeatWatch {
     const deadlineMs = performance.now() + timeoutMs;
     while (!condition()) {
       const leftMs = deadlineMs - performance.now();
-      must(leftMs > 0, `${what}: not within ${timeoutMs} ms; last lines:\n${this.lines.slice(-5).join("\n")}`);
+      must(
+        leftMs > 0,
+        `${what}: not within ${timeoutMs} ms; last lines:\n${this.lines.slice(-5).join("\n")}`,
+      );
       await this.#nextLine(leftMs);
     }
   }

@@ -5,20 +5,20 @@ import type { Mode } from "./mode.js";
 export const BLOB_ROLES = ["kernel", "initrd"] as const;
 export type BlobRole = (typeof BLOB_ROLES)[number];
 
-/** `linux`: a bzImage and an initramfs. `multiboot`: one ELF program loaded by the multiboot protocol. */
-export const IMAGE_KINDS = ["linux", "multiboot"] as const;
+/** `linux`: a bzImage and an initramfs. `pvh`: one ELF program entered by the PVH boot protocol. */
+export const IMAGE_KINDS = ["linux", "pvh"] as const;
 export type ImageKind = (typeof IMAGE_KINDS)[number];
 
 /** The modes that can boot each kind of image. */
 export const IMAGE_MODES: Readonly<Record<ImageKind, readonly Mode[]>> = {
   linux: ["hybrid", "paravirt"],
-  multiboot: ["hybrid", "paravirt"],
+  pvh: ["hybrid", "paravirt"],
 };
 
 /** The blobs each kind of image needs, no more and no less. */
 export const IMAGE_ROLES: Readonly<Record<ImageKind, readonly BlobRole[]>> = {
   linux: ["kernel", "initrd"],
-  multiboot: ["kernel"],
+  pvh: ["kernel"],
 };
 
 export interface ImageBlob {

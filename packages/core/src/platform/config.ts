@@ -50,7 +50,8 @@ export function loadSettings<Table extends SettingTable>(
     const given = env[setting.env];
     if (given === undefined || given === "") return [key, setting.default];
     const value = read(setting, given);
-    if (value === undefined) problems.push(`${setting.env}=${JSON.stringify(given)}: ${allowed(setting)}`);
+    if (value === undefined)
+      problems.push(`${setting.env}=${JSON.stringify(given)}: ${allowed(setting)}`);
     return [key, value];
   });
   if (problems.length > 0) throw badSettings(problems);

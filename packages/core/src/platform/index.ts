@@ -1,14 +1,5 @@
 /** The machine behind the ports that every process needs: time, identity, log, blobs. */
-export { createFileBlobStore, type FileBlobStoreOptions } from "./file-blob-store.js";
-export { GroupCommit, type GroupCommitOptions } from "./group-commit.js";
-export { createLogger, LOG_LEVELS, type LoggerOptions, type LogLevel } from "./pino-logger.js";
-export { randomIdSource } from "./random-id-source.js";
-export { systemClock } from "./system-clock.js";
-export { CLIENT_OPTIONS, callStream, callUnary } from "./grpc/calls.js";
-export { clientStream, serverStream, unary } from "./grpc/handlers.js";
-export { createServer, listen, MESSAGE_BYTES_MAX, shutDown } from "./grpc/server.js";
-export { fromServiceError, toServiceError } from "./grpc/status.js";
-export { decoded, tolerant, UndecodableRequest } from "./grpc/tolerant.js";
+
 export {
   type ChoiceSetting,
   type IntegerSetting,
@@ -18,3 +9,13 @@ export {
   type SettingTable,
   type TextSetting,
 } from "./config.js";
+export { createFileBlobStore, type FileBlobStoreOptions } from "./file-blob-store.js";
+export { GroupCommit, type GroupCommitOptions } from "./group-commit.js";
+export { CLIENT_OPTIONS, callStream, callUnary } from "./grpc/calls.js";
+export { clientStream, serverStream, unary } from "./grpc/handlers.js";
+export { createServer, listen, MESSAGE_BYTES_MAX, shutDown } from "./grpc/server.js";
+export { fromServiceError, toServiceError } from "./grpc/status.js";
+export { decoded, tolerant, UndecodableRequest } from "./grpc/tolerant.js";
+export { createLogger, LOG_LEVELS, type LoggerOptions, type LogLevel } from "./pino-logger.js";
+export { randomIdSource } from "./random-id-source.js";
+export { systemClock } from "./system-clock.js";

@@ -8,8 +8,9 @@
  * E5 A copy launched as incoming never executes a guest instruction before `resume`.
  * E6 The end of a copy is seen within a second, with its reason, also for adopted copies.
  */
-import type { Mode, ModeAbility } from "../domain/mode.js";
+
 import type { CopyExit, CopyRef, MigrationProgress } from "../domain/copy.js";
+import type { Mode, ModeAbility } from "../domain/mode.js";
 
 /** Everything needed to run one copy of a guest. Paths are absolute and made by us, never by a user. */
 export interface CopyLaunch extends CopyRef {

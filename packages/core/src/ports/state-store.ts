@@ -79,7 +79,13 @@ export interface Committed {
 export type RefusalCause =
   | { readonly why: "fenced"; readonly leaderEpoch: number }
   | { readonly why: "check"; readonly key: RecordKey; readonly actual: Revision | "absent" }
-  | { readonly why: "counter"; readonly key: string; readonly value: number; readonly delta: number; readonly max: number }
+  | {
+      readonly why: "counter";
+      readonly key: string;
+      readonly value: number;
+      readonly delta: number;
+      readonly max: number;
+    }
   | { readonly why: "request-reused"; readonly requestId: string };
 
 export interface Refused {

@@ -1,6 +1,7 @@
 /** The assignment that follows from a guest record for one placement of it. */
-import type { AssignedState, GuestAssignment } from "../domain/assignment.js";
+
 import { assert } from "../domain/assert.js";
+import type { AssignedState, GuestAssignment } from "../domain/assignment.js";
 import { type Placement, vcpuCount } from "../domain/guest.js";
 import type { GuestView } from "./guest-view.js";
 

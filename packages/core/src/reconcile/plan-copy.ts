@@ -5,8 +5,9 @@
  * C2 A copy of another epoch than the assignment's is destroyed before anything else.
  * C3 Applying a plan twice does no more than once.
  */
-import type { CopyState, GuestAssignment } from "../domain/assignment.js";
+
 import { assertNever } from "../domain/assert.js";
+import type { CopyState, GuestAssignment } from "../domain/assignment.js";
 import type { CopyExit } from "../domain/copy.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import { backoffMs, wasHealthyRun } from "./backoff.js";

@@ -6,11 +6,12 @@
  * G2 A node is told to run a copy only if the committed record places it there with this epoch (I1).
  * G3 An allocation is released only when its node has confirmed that nothing of the guest is left there, or is unreachable.
  */
-import { assignmentFor } from "./assignment-for.js";
-import { type GuestPlan, type GuestView, IDLE, type Release } from "./guest-view.js";
+
 import type { CopyReport } from "../domain/assignment.js";
 import type { Guest } from "../domain/guest.js";
 import { withPhase } from "../domain/guest-lifecycle.js";
+import { assignmentFor } from "./assignment-for.js";
+import { type GuestPlan, type GuestView, IDLE, type Release } from "./guest-view.js";
 import { observeCopy } from "./observe-copy.js";
 import { planMigration } from "./plan-migration.js";
 import { endOperation, releaseOperation, settleOperation } from "./settle-operation.js";
@@ -112,7 +113,8 @@ function planDeletion(view: GuestView): GuestPlan {
   const places = placementsOf(guest);
   const remaining = places.filter(({ nodeId }) => !isGone(view, nodeId));
   if (remaining.length === 0) {
-    const ended = operation && endOperation(operation, { state: "succeeded", message: "gone", nowMs });
+    const ended =
+      operation && endOperation(operation, { state: "succeeded", message: "gone", nowMs });
     return { do: "write", guest: undefined, operation: ended, releases: places };
   }
   const reachable = remaining.filter(({ nodeId }) => view.linkOf(nodeId) === "synced");

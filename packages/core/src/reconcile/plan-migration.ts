@@ -80,7 +80,11 @@ const HAS_ENDED: readonly CopyReport["state"][] = ["failed", "stopped", "absent"
 
 function sourceEnded(source: CopyReport): ErrorDetail {
   const message = source.lastExit?.message ?? source.state;
-  return problem("precondition", "SOURCE_ENDED", `the guest stopped running while copying: ${message}`);
+  return problem(
+    "precondition",
+    "SOURCE_ENDED",
+    `the guest stopped running while copying: ${message}`,
+  );
 }
 
 function problem(kind: ErrorDetail["kind"], reason: string, message: string): ErrorDetail {
@@ -142,7 +146,8 @@ function planSwitching(view: GuestView, migration: Migration): GuestPlan {
     orders.push(absent(view, sourceNodeId, { ...target, epoch: sourceEpoch }));
   }
   const isOver = isLetGo(view, sourceNodeId) || view.linkOf(sourceNodeId) === "unreachable";
-  const observed = copy && hasTaken(view, target.nodeId) ? observeCopy(view.guest, copy) : undefined;
+  const observed =
+    copy && hasTaken(view, target.nodeId) ? observeCopy(view.guest, copy) : undefined;
   if (isOver && observed !== undefined && observed.status.phase !== "MIGRATING") {
     return finish(view, { guest: observed, releaseNodeId: sourceNodeId, error: undefined });
   }
@@ -169,11 +174,7 @@ function planReverting(view: GuestView, migration: Migration): GuestPlan {
   return act(orders.filter(({ nodeId }) => view.linkOf(nodeId) === "synced"));
 }
 
-function absent(
-  view: GuestView,
-  nodeId: string,
-  placement: Migration["target"],
-): NodeAssignment {
+function absent(view: GuestView, nodeId: string, placement: Migration["target"]): NodeAssignment {
   return { nodeId, assignment: assignmentFor(view, { placement, desired: "absent" }) };
 }
 

@@ -106,11 +106,7 @@ function explain(
 }
 
 function byScore(a: Candidate, b: Candidate): number {
-  return (
-    b.score - a.score ||
-    a.tieBreak - b.tieBreak ||
-    (a.view.node.id < b.view.node.id ? -1 : 1)
-  );
+  return b.score - a.score || a.tieBreak - b.tieBreak || (a.view.node.id < b.view.node.id ? -1 : 1);
 }
 
 /** FNV-1a over the node id, mixed with the seed: spreads equal nodes without a random source. */

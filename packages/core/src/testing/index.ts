@@ -2,9 +2,9 @@
 export {
   aGuest,
   aJournalEntry,
+  aNode,
   anAssignment,
   anImage,
-  aNode,
   anOperation,
   aPlacement,
   aProject,
@@ -16,7 +16,11 @@ export { FakeClock, ProcessClock } from "./fake-clock.js";
 export { MemoryAgentJournal, MemoryJournalDisk } from "./memory-agent-journal.js";
 export { MemoryBlobStore } from "./memory-blob-store.js";
 export { MemoryLeaderLease } from "./memory-leader-lease.js";
-export { MemoryDisk, MemoryStateStore, type MemoryStateStoreOptions } from "./memory-state-store.js";
+export {
+  MemoryDisk,
+  MemoryStateStore,
+  type MemoryStateStoreOptions,
+} from "./memory-state-store.js";
 export { forEachSeed, forEachSeedAsync, Prng } from "./prng.js";
 export { SeededIdSource } from "./seeded-id-source.js";
 export { silentLogger } from "./silent-logger.js";

@@ -3,6 +3,9 @@
  * time from the clock. Several stores may share one disk: a crashed controller's successor opens the
  * disk again and sees all that was acknowledged.
  */
+
+import { unavailable } from "../domain/errors.js";
+import type { RecordKey } from "../domain/record-keys.js";
 import type { Clock } from "../ports/clock.js";
 import type {
   ChangeBatch,
@@ -14,9 +17,12 @@ import type {
   StoreSnapshot,
   Transaction,
 } from "../ports/state-store.js";
-import { unavailable } from "../domain/errors.js";
-import type { RecordKey } from "../domain/record-keys.js";
-import { type ChangeSource, ChangeWindow, Wakeups, watchChanges } from "../transactions/change-feed.js";
+import {
+  type ChangeSource,
+  ChangeWindow,
+  Wakeups,
+  watchChanges,
+} from "../transactions/change-feed.js";
 import {
   assertTransaction,
   isRemembered,

@@ -4,6 +4,7 @@
  * fence (S3), request id (S5), checks in their order (S1), counters in their order (S4).
  */
 import { assert } from "../domain/assert.js";
+import type { RecordKey } from "../domain/record-keys.js";
 import type {
   CommitResult,
   RefusalCause,
@@ -11,7 +12,6 @@ import type {
   Revision,
   Transaction,
 } from "../ports/state-store.js";
-import type { RecordKey } from "../domain/record-keys.js";
 
 /** How long a request id is remembered (S5). */
 export const REQUEST_KEPT_MS = 24 * 60 * 60 * 1000;

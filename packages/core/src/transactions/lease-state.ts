@@ -17,7 +17,10 @@ export class LeaseState {
   }
 
   /** Prolongs the term unless it is over. */
-  renew(term: LeaderTerm, times: { readonly monotonicMs: number; readonly ttlMs: number }): boolean {
+  renew(
+    term: LeaderTerm,
+    times: { readonly monotonicMs: number; readonly ttlMs: number },
+  ): boolean {
     const current = this.#current;
     if (current === undefined || !isSame(current, term)) return false;
     if (current.endsAtMs <= times.monotonicMs) return false;

@@ -1,7 +1,7 @@
 /** Assignments and copy reports on the private wire between controllers and agents. Both ends validate. */
 import type {
-  CopyReport as ProtoReport,
   GuestAssignment as ProtoAssignment,
+  CopyReport as ProtoReport,
 } from "@innkeeper/proto/innkeeper/agent/v1/assignment";
 import type { Error as ProtoError } from "@innkeeper/proto/innkeeper/v1/error";
 import type { RestartPolicy as ProtoRestartPolicy } from "@innkeeper/proto/innkeeper/v1/guest";
@@ -12,11 +12,11 @@ import {
   type CopyReport,
   type GuestAssignment,
 } from "../domain/assignment.js";
-import { EXIT_REASONS, type CopyExit, type MigrationProgress } from "../domain/copy.js";
+import { type CopyExit, EXIT_REASONS, type MigrationProgress } from "../domain/copy.js";
 import { ERROR_KINDS, type ErrorDetail, invalidField } from "../domain/errors.js";
 import type { RestartPolicy } from "../domain/guest.js";
 import type { ImageManifest } from "../domain/image.js";
-import { ENGINE_NAMES, type Mode, MODES } from "../domain/mode.js";
+import { ENGINE_NAMES, MODES, type Mode } from "../domain/mode.js";
 import { parseUuid } from "../domain/names.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf, RESTART_TO_PROTO } from "./enums.js";
 import { imageManifestToProto, parseImageManifest } from "./image-codec.js";
@@ -60,7 +60,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
 
 /** What is to be removed needs no image. */
 const NO_IMAGE: ImageManifest = {
-  kind: "multiboot",
+  kind: "pvh",
   architecture: "x86_64",
   commandLine: "",
   memoryMibMin: 1,
@@ -107,7 +107,9 @@ export function parseError(proto: ProtoError | undefined): ErrorDetail | undefin
   return proto && { ...proto, kind: parseOneOf("error.kind", proto.kind, ERROR_KINDS) };
 }
 
-export function progressToProto(progress: MigrationProgress | undefined): ProtoProgress | undefined {
+export function progressToProto(
+  progress: MigrationProgress | undefined,
+): ProtoProgress | undefined {
   return progress && { ...progress };
 }
 
@@ -148,7 +150,11 @@ export function parseRestartPolicy(
     unset: Math.min(RESTART_DEFAULTS.backoffMsMin, backoffMsMax),
   });
   if (backoffMsMin > backoffMsMax) {
-    throw invalidField(`${field}.backoff_min`, backoffMsMin, `at most backoff_max, ${backoffMsMax}`);
+    throw invalidField(
+      `${field}.backoff_min`,
+      backoffMsMin,
+      `at most backoff_max, ${backoffMsMax}`,
+    );
   }
   return {
     when: isUnset

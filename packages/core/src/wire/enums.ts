@@ -4,7 +4,10 @@ import {
   RestartCondition,
   RunState,
 } from "@innkeeper/proto/innkeeper/v1/guest";
-import { BlobRole as ProtoBlobRole, ImageKind as ProtoImageKind } from "@innkeeper/proto/innkeeper/v1/image";
+import {
+  BlobRole as ProtoBlobRole,
+  ImageKind as ProtoImageKind,
+} from "@innkeeper/proto/innkeeper/v1/image";
 import { NodeState as ProtoNodeState } from "@innkeeper/proto/innkeeper/v1/node";
 import {
   OperationKind as ProtoOperationKind,
@@ -55,7 +58,7 @@ export const PHASE_TO_PROTO = {
 
 export const IMAGE_KIND_TO_PROTO = {
   linux: ProtoImageKind.LINUX,
-  multiboot: ProtoImageKind.MULTIBOOT,
+  pvh: ProtoImageKind.PVH,
 } satisfies Record<ImageKind, ProtoImageKind>;
 
 export const BLOB_ROLE_TO_PROTO = {
@@ -96,7 +99,11 @@ export function parseEnum<Domain extends string, Proto extends string>(
 }
 
 /** A member of a closed set of strings. @throws `invalid` naming the field. */
-export function parseOneOf<T extends string>(field: string, value: string, allowed: readonly T[]): T {
+export function parseOneOf<T extends string>(
+  field: string,
+  value: string,
+  allowed: readonly T[],
+): T {
   const found = allowed.find((each) => each === value);
   if (found === undefined) throw invalidField(field, value, allowed.join(", "));
   return found;

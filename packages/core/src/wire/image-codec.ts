@@ -27,7 +27,11 @@ export function parseImageManifest(field: string, proto: ProtoManifest | undefin
   return {
     kind,
     architecture: "x86_64",
-    commandLine: parsePrintable(`${field}.command_line`, proto.commandLine, COMMAND_LINE_LENGTH_MAX),
+    commandLine: parsePrintable(
+      `${field}.command_line`,
+      proto.commandLine,
+      COMMAND_LINE_LENGTH_MAX,
+    ),
     memoryMibMin: parseInteger(`${field}.memory_mib_min`, proto.memoryMibMin, {
       min: 1,
       max: MEMORY_MIB_MAX,
@@ -40,7 +44,10 @@ function parseBlob(field: string, proto: ProtoBlob): ImageBlob {
   return {
     role: parseEnum(`${field}.role`, proto.role, BLOB_ROLE_TO_PROTO),
     sha256: parseSha256(`${field}.sha256`, proto.sha256),
-    sizeBytes: parseInteger(`${field}.size_bytes`, proto.sizeBytes, { min: 1, max: BLOB_BYTES_MAX }),
+    sizeBytes: parseInteger(`${field}.size_bytes`, proto.sizeBytes, {
+      min: 1,
+      max: BLOB_BYTES_MAX,
+    }),
   };
 }
 

@@ -1,8 +1,8 @@
 import type { JoinNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 import type { ModeAbility as ProtoAbility } from "@innkeeper/proto/innkeeper/v1/node";
 import type { Resources as ProtoResources } from "@innkeeper/proto/innkeeper/v1/resources";
-import { ACCELERATIONS, ENGINE_NAMES, type ModeAbility, MODES } from "../domain/mode.js";
 import { invalidField } from "../domain/errors.js";
+import { ACCELERATIONS, ENGINE_NAMES, MODES, type ModeAbility } from "../domain/mode.js";
 import { parseLabels, parseName, parseUuid } from "../domain/names.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import type { NodeIntroduction } from "../ports/controller-client.js";

@@ -7,7 +7,7 @@ import type {
   ConsoleChunk,
   CopyReport,
 } from "@innkeeper/core";
-import { callUnary, CLIENT_OPTIONS } from "@innkeeper/core/platform";
+import { CLIENT_OPTIONS, callUnary } from "@innkeeper/core/platform";
 import { assignmentToProto, parseReport } from "@innkeeper/core/wire";
 import { AgentServiceClient } from "@innkeeper/proto/innkeeper/agent/v1/agent_service";
 

@@ -27,7 +27,8 @@ export class ByteReader {
   /** @throws `invalid` when there are more bytes than the manifest says. */
   async expectEnd(): Promise<void> {
     const piece = await this.#piece();
-    if (piece !== undefined) throw invalidField("data", "more bytes", "the bytes of the blobs only");
+    if (piece !== undefined)
+      throw invalidField("data", "more bytes", "the bytes of the blobs only");
   }
 
   async #piece(): Promise<Uint8Array | undefined> {

@@ -4,9 +4,9 @@ import {
   type GuestSpec,
   invalidField,
   type Labels,
+  type Placement,
   parseLabels,
   parseName,
-  type Placement,
   type Rejection,
   type Resources,
 } from "@innkeeper/core";
@@ -14,23 +14,26 @@ import {
   COMMAND_LINE_LENGTH_MAX,
   durationOf,
   MODE_TO_PROTO,
+  PHASE_TO_PROTO,
   parseDurationMs,
   parseEnum,
   parseInteger,
   parsePrintable,
   parseRestartPolicy,
-  PHASE_TO_PROTO,
-  restartPolicyToProto,
   RUN_STATE_TO_PROTO,
+  restartPolicyToProto,
 } from "@innkeeper/core/wire";
 import {
   type Guest as ProtoGuest,
+  type Placement as ProtoPlacement,
   type GuestSpec as ProtoSpec,
   type GuestStatus as ProtoStatus,
-  type Placement as ProtoPlacement,
   RunState,
 } from "@innkeeper/proto/innkeeper/v1/guest";
-import { Mode as ProtoMode, type Resources as ProtoResources } from "@innkeeper/proto/innkeeper/v1/resources";
+import {
+  Mode as ProtoMode,
+  type Resources as ProtoResources,
+} from "@innkeeper/proto/innkeeper/v1/resources";
 import type { Versioned } from "../mirror/mirror.js";
 import { parseOptionalName, parseProjectId } from "./parse-request.js";
 
@@ -66,7 +69,11 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
     imageId: parseName(`${field}.image_id`, proto.imageId),
     mode: isModeUnset ? "auto" : parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO),
     resources: parseGuestResources(`${field}.resources`, proto.resources),
-    commandLine: parsePrintable(`${field}.command_line`, proto.commandLine, COMMAND_LINE_LENGTH_MAX),
+    commandLine: parsePrintable(
+      `${field}.command_line`,
+      proto.commandLine,
+      COMMAND_LINE_LENGTH_MAX,
+    ),
     restartPolicy: parseRestartPolicy(`${field}.restart_policy`, proto.restartPolicy),
     desired: parseDesired(`${field}.desired_run_state`, proto.desiredRunState),
     nodeId: parseOptionalName(`${field}.node_id`, proto.nodeId),

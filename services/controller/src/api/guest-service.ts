@@ -124,7 +124,13 @@ function parseUpdate(request: UpdateGuestRequest): UpdateGuestInput {
       ? { restartPolicy: parseRestartPolicy("guest.spec.restart_policy", spec?.restartPolicy) }
       : {}),
     ...(updateMask.includes("spec.stop_timeout")
-      ? { stopTimeoutMs: parseDurationMs("guest.spec.stop_timeout", spec?.stopTimeout, STOP_TIMEOUT) }
+      ? {
+          stopTimeoutMs: parseDurationMs(
+            "guest.spec.stop_timeout",
+            spec?.stopTimeout,
+            STOP_TIMEOUT,
+          ),
+        }
       : {}),
   };
 }

@@ -27,7 +27,9 @@ export function imageService(controller: Controller): ImageServiceServer {
     return { image: imageToProto(image.value) };
   };
   return {
-    importImage: clientStream(log, async (requests) => show(await importImage(controller, requests))),
+    importImage: clientStream(log, async (requests) =>
+      show(await importImage(controller, requests)),
+    ),
     getImage: unary(log, ({ imageId }) => show(parseName("image_id", imageId))),
     listImages: unary(log, (request) => {
       const { items, nextPageToken } = pageOf(mirror.images(), (each) => each.id, request);

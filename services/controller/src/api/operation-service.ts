@@ -14,7 +14,9 @@ const WAIT = { min: 0, max: 3_600_000, unset: 30_000 };
 
 export function operationService(controller: Controller): OperationServiceServer {
   const { log, mirror } = controller;
-  const show = (id: string) => ({ operation: operationToProto(findOperation(controller, id), mirror) });
+  const show = (id: string) => ({
+    operation: operationToProto(findOperation(controller, id), mirror),
+  });
   return {
     getOperation: unary(log, ({ operationId }) => show(parseUuid("operation_id", operationId))),
     listOperations: unary(log, (request) => {

@@ -26,7 +26,8 @@ export function parseRevision(field: string, value: number): number {
 /** Etags are revisions in decimal; empty = 0 = any. */
 export function parseEtag(field: string, value: string): number {
   if (value === "") return 0;
-  if (!/^[1-9][0-9]{0,15}$/.test(value)) throw invalidField(field, value, "an etag from a response");
+  if (!/^[1-9][0-9]{0,15}$/.test(value))
+    throw invalidField(field, value, "an etag from a response");
   return Number(value);
 }
 

@@ -16,7 +16,8 @@ export async function* readConsole(
   let at = { nodeId: "", epoch: 0, offset: 0 };
   while (!request.signal.aborted) {
     const place = placeOf(controller, request);
-    if (place.nodeId !== at.nodeId || place.epoch !== at.epoch) at = { nodeId: place.nodeId, epoch: place.epoch, offset: 0 };
+    if (place.nodeId !== at.nodeId || place.epoch !== at.epoch)
+      at = { nodeId: place.nodeId, epoch: place.epoch, offset: 0 };
     const { bytes, nextOffset } = await controller.agents
       .clientFor(place.address)
       .readConsole(place.guestUid, at.offset, BYTES_MAX);

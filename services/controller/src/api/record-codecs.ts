@@ -22,7 +22,10 @@ import {
 import type { Image as ProtoImage } from "@innkeeper/proto/innkeeper/v1/image";
 import type { Node as ProtoNode } from "@innkeeper/proto/innkeeper/v1/node";
 import type { Operation as ProtoOperation } from "@innkeeper/proto/innkeeper/v1/operation";
-import type { Project as ProtoProject, Quota as ProtoQuota } from "@innkeeper/proto/innkeeper/v1/project";
+import type {
+  Project as ProtoProject,
+  Quota as ProtoQuota,
+} from "@innkeeper/proto/innkeeper/v1/project";
 import type { Mirror, Versioned } from "../mirror/mirror.js";
 import { guestToProto } from "./guest-codec.js";
 
@@ -102,7 +105,10 @@ export function parseQuota(field: string, proto: ProtoQuota | undefined): Quota 
   };
   const set = Object.entries(limits).filter(([, limit]) => limit !== undefined);
   return Object.fromEntries(
-    set.map(([kind, limit]) => [kind, parseInteger(`${field}.${kind}`, limit as number, QUOTA_RANGE)]),
+    set.map(([kind, limit]) => [
+      kind,
+      parseInteger(`${field}.${kind}`, limit as number, QUOTA_RANGE),
+    ]),
   );
 }
 
@@ -114,4 +120,3 @@ export function imageToProto(image: Image): ProtoImage {
     createTime: new Date(image.createdAtMs),
   };
 }
-

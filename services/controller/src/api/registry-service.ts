@@ -20,7 +20,9 @@ export function registryService(controller: Controller): RegistryServiceServer {
         copies: request.copies.map(parseReport),
       });
     }),
-    readBlob: serverStream(log, ({ sha256 }) => readBlob(controller, parseSha256("sha256", sha256))),
+    readBlob: serverStream(log, ({ sha256 }) =>
+      readBlob(controller, parseSha256("sha256", sha256)),
+    ),
   };
 }
 

@@ -1,8 +1,8 @@
 /** The frame of all commands on one existing guest: read, refuse or change, commit with a new operation. */
 import {
   type Check,
-  conflict,
   type CounterChange,
+  conflict,
   type Guest,
   guestKey,
   notFound,

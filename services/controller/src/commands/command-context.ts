@@ -1,13 +1,12 @@
 /** What every command may use, and the two things every command does: be idempotent, commit. */
 import {
   type Clock,
-
   conflict,
-  DomainError,
+  type DomainError,
   type IdSource,
   invalidField,
-  quotaExceeded,
   type QuotaKind,
+  quotaExceeded,
   type RefusalCause,
   type StateStore,
   type Transaction,
@@ -87,7 +86,12 @@ function requestReused(requestId: string): DomainError {
 function counterRefused({ key, value, delta, max }: Extract<RefusalCause, { why: "counter" }>) {
   const [owner = "", id = "", kind = ""] = key.split("/");
   if (owner === "project") {
-    return quotaExceeded(id, { kind: kind as QuotaKind, used: value, requested: delta, limit: max });
+    return quotaExceeded(id, {
+      kind: kind as QuotaKind,
+      used: value,
+      requested: delta,
+      limit: max,
+    });
   }
   return conflict("NODE_FULL", `node ${id} has ${max - value} of ${kind} left, needs ${delta}`, {
     node: id,
@@ -103,4 +107,3 @@ function lostRace(cause: RefusalCause): DomainError {
 async function seen(context: CommandContext, revision: number): Promise<void> {
   await context.mirror.waitFor(revision, { clock: context.clock, timeoutMs: MIRROR_WAIT_MS });
 }
-

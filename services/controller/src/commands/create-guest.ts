@@ -4,22 +4,21 @@ import {
   type Check,
   type CounterChange,
   type Guest,
-  guestKey,
   type GuestSpec,
+  guestKey,
+  invalidField,
   type Labels,
   notFound,
-  type Operation,
   type Project,
   QUOTA_KINDS,
   quotaCounter,
   quotaExceeded,
   recordKey,
   usageOf,
-  invalidField,
 } from "@innkeeper/core";
+import type { Versioned } from "../mirror/mirror.js";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
 import { newOperation } from "./new-operation.js";
-import type { Versioned } from "../mirror/mirror.js";
 
 export interface CreateGuestInput {
   readonly projectId: string;

@@ -9,7 +9,8 @@ import type { CommandContext } from "./command-context.js";
  */
 export function deleteGuest(context: CommandContext, input: GuestCommand): Promise<string> {
   const running = context.mirror.guest(input.projectId, input.guestId)?.value;
-  if (running?.isDeleting && running.operationId !== "") return Promise.resolve(running.operationId);
+  if (running?.isDeleting && running.operationId !== "")
+    return Promise.resolve(running.operationId);
   return changeGuest(context, { input: { ...input }, kind: "delete" }, ({ value: guest }) => {
     const nowMs = context.clock.nowMs();
     const operation = context.mirror.operation(guest.operationId)?.value;

@@ -1,11 +1,5 @@
 /** Images: make a stored set of blobs known, forget it again. */
-import {
-  alreadyExists,
-  type Image,
-  notFound,
-  precondition,
-  recordKey,
-} from "@innkeeper/core";
+import { alreadyExists, type Image, notFound, precondition, recordKey } from "@innkeeper/core";
 import { type CommandContext, mutate } from "./command-context.js";
 
 /**
@@ -42,7 +36,11 @@ export function deleteImage(
     const found = context.mirror.image(imageId);
     if (found === undefined) throw notFound("image", imageId);
     const users = context.mirror.guests().filter((guest) => guest.spec.imageId === imageId);
-    if (users.length > 0) throw imageInUse(imageId, users.map((guest) => guest.id));
+    if (users.length > 0)
+      throw imageInUse(
+        imageId,
+        users.map((guest) => guest.id),
+      );
     const key = recordKey("image", imageId);
     const transaction = {
       checks: [{ key, revision: found.revision }],

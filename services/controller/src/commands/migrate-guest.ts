@@ -1,24 +1,24 @@
 /** Live migration: finds the target, reserves it in the same commit, hands over to the reconcile loop. */
 import {
+  allocatable,
   type CounterChange,
   DomainError,
   type Guest,
   type Migration,
   nodeCounter,
   notFound,
-  allocatable,
   type Operation,
-  place,
   type Placement,
   type PlacementDecision,
+  place,
   precondition,
-  recordKey,
   RESOURCE_KINDS,
+  recordKey,
   withNewIntent,
   withPhase,
 } from "@innkeeper/core";
-import { placementRequest } from "../loops/placement-request.js";
 import type { NodeViews } from "../loops/node-views.js";
+import { placementRequest } from "../loops/placement-request.js";
 import { changeGuest, type GuestCommand, illegalTransition, refuseIfBusy } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 
@@ -127,10 +127,14 @@ function allocationCounters(
 
 function noLiveMigration(guest: Guest, from: Placement): DomainError {
   const how = `${from.mode} by ${from.engine} on ${from.nodeId}`;
-  return precondition("NO_LIVE_MIGRATION", `guest "${guest.id}" (${how}) cannot move while it runs`, {
-    guest: guest.id,
-    mode: from.mode,
-    engine: from.engine,
-    node: from.nodeId,
-  });
+  return precondition(
+    "NO_LIVE_MIGRATION",
+    `guest "${guest.id}" (${how}) cannot move while it runs`,
+    {
+      guest: guest.id,
+      mode: from.mode,
+      engine: from.engine,
+      node: from.nodeId,
+    },
+  );
 }

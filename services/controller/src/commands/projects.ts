@@ -4,8 +4,8 @@ import {
   notFound,
   type Project,
   type Quota,
-  recordKey,
   type Revision,
+  recordKey,
 } from "@innkeeper/core";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
 import { refuseStale } from "./update-guest.js";

@@ -39,13 +39,18 @@ export class AgentOutbox {
     const assignments = [...(this.#waiting.get(nodeId)?.values() ?? [])];
     this.#waiting.delete(nodeId);
     const keys = assignments.map(({ guestUid }) => `${nodeId}/${guestUid}`);
-    keys.forEach((key, index) => this.#inFlight.set(key, assignments[index] as GuestAssignment));
+    keys.forEach((key, index) => {
+      this.#inFlight.set(key, assignments[index] as GuestAssignment);
+    });
     const reports = await this.#apply(nodeId, assignments);
     keys.forEach((key, index) => {
       if (this.#inFlight.get(key) === assignments[index]) this.#inFlight.delete(key);
     });
     if (reports === undefined) {
-      this.context.onFailed(nodeId, assignments.map(({ guestUid }) => guestUid));
+      this.context.onFailed(
+        nodeId,
+        assignments.map(({ guestUid }) => guestUid),
+      );
     } else {
       this.context.onReports(nodeId, reports);
     }

@@ -73,7 +73,9 @@ export class Leading {
 
   start(): void {
     const { config } = this.parts;
-    this.#stops.push(this.context.mirror.subscribe((batch, before) => this.#onChange(batch, before)));
+    this.#stops.push(
+      this.context.mirror.subscribe((batch, before) => this.#onChange(batch, before)),
+    );
     this.#every(config.resyncMs, () => this.#reconcile.enqueueAll());
     this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
     this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
@@ -121,7 +123,8 @@ export class Leading {
   #onChange(batch: ChangeBatch, before: readonly (RecordValue | undefined)[]): void {
     batch.changes.forEach(({ key, value }, index) => {
       const kind = kindOf(key);
-      if (kind === "guest") this.#onGuest(value as Guest | undefined, before[index] as Guest | undefined);
+      if (kind === "guest")
+        this.#onGuest(value as Guest | undefined, before[index] as Guest | undefined);
       if (kind === "operation" && value) this.#reconcile.enqueue((value as Operation).guestUid);
       if (kind === "node") this.#reconcile.enqueueAll();
     });
@@ -130,7 +133,8 @@ export class Leading {
   #onGuest(after: Guest | undefined, before: Guest | undefined): void {
     if (after) this.#reconcile.enqueue(after.uid);
     if (before && !after) this.parts.sessions.forgetGuest(before.uid);
-    const hasFreed = before !== undefined && (!after || (before.status.migration && !after.status.migration));
+    const hasFreed =
+      before !== undefined && (!after || (before.status.migration && !after.status.migration));
     if (hasFreed) this.#wakePending();
   }
 

@@ -1,11 +1,5 @@
 /** What the leader's loops share. */
-import type {
-  Clock,
-  CommitResult,
-  IdSource,
-  Logger,
-  Transaction,
-} from "@innkeeper/core";
+import type { Clock, CommitResult, IdSource, Logger, Transaction } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 
 export interface LoopContext {

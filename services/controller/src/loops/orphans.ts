@@ -23,7 +23,7 @@ export function orphanOrder(
     vcpuCount: 1,
     memoryMib: 1,
     image: {
-      kind: "multiboot",
+      kind: "pvh",
       architecture: "x86_64",
       commandLine: "",
       memoryMibMin: 1,

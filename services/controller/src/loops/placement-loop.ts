@@ -8,13 +8,13 @@ import {
   type Guest,
   guestKey,
   nodeCounter,
-  place,
   type PlacementDecision,
   type PlacementRequest,
-  type Rejection,
+  place,
   RESOURCE_KINDS,
-  recordKey,
+  type Rejection,
   type Resources,
+  recordKey,
   type Transaction,
   withNewIntent,
   withPhase,
@@ -115,9 +115,7 @@ export class PlacementLoop {
 
 function needsPlace(guest: Guest): boolean {
   return (
-    !guest.isDeleting &&
-    guest.status.placement === undefined &&
-    guest.spec.desired !== "stopped"
+    !guest.isDeleting && guest.status.placement === undefined && guest.spec.desired !== "stopped"
   );
 }
 

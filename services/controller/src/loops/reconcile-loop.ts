@@ -4,14 +4,14 @@
  */
 import {
   type Guest,
-  guestKey,
   type GuestPlan,
   type GuestView,
+  guestKey,
   nodeCounter,
   planGuest,
-  RESOURCE_KINDS,
-  quotaCounter,
   QUOTA_KINDS,
+  quotaCounter,
+  RESOURCE_KINDS,
   recordKey,
   type Transaction,
   usageOf,

@@ -15,7 +15,10 @@ export const NO_USAGE: Usage = { guests: 0, ...NO_RESOURCES };
 export function addPlacements(sums: Map<string, Resources>, guest: Guest, sign: 1 | -1): void {
   for (const { nodeId, resources } of placementsOf(guest)) {
     const sum = sums.get(nodeId) ?? NO_RESOURCES;
-    sums.set(nodeId, mapResources((kind) => sum[kind] + sign * resources[kind]));
+    sums.set(
+      nodeId,
+      mapResources((kind) => sum[kind] + sign * resources[kind]),
+    );
   }
 }
 

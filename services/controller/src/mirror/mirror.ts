@@ -17,12 +17,12 @@ import {
   type Project,
   type RecordKey,
   type RecordValue,
-  recordKey,
   type Resources,
   type Revision,
+  recordKey,
   type StateStore,
-  unavailable,
   type Usage,
+  unavailable,
 } from "@innkeeper/core";
 import { addPlacements, addUsage, NO_USAGE } from "./accounting.js";
 
@@ -31,7 +31,10 @@ export interface Versioned<V> {
   readonly revision: Revision;
 }
 
-export type MirrorListener = (batch: ChangeBatch, before: readonly (RecordValue | undefined)[]) => void;
+export type MirrorListener = (
+  batch: ChangeBatch,
+  before: readonly (RecordValue | undefined)[],
+) => void;
 
 export class Mirror {
   #revision: Revision = 0;
@@ -131,7 +134,8 @@ export class Mirror {
   /** Follows the store until the signal aborts. */
   async follow(store: StateStore, signal: AbortSignal): Promise<void> {
     for await (const batch of store.changes(this.#revision, signal)) {
-      if (batch === "compacted") throw unavailable("store", "its change log is shorter than our lag");
+      if (batch === "compacted")
+        throw unavailable("store", "its change log is shorter than our lag");
       this.#apply(batch);
     }
   }

@@ -1,5 +1,10 @@
 /** Brings the blobs of an image to this node and says where they are. */
-import { type CopyLaunch, DomainError, type GuestAssignment, type ImageBlob } from "@innkeeper/core";
+import {
+  type CopyLaunch,
+  DomainError,
+  type GuestAssignment,
+  type ImageBlob,
+} from "@innkeeper/core";
 import type { RunnerContext } from "./runner-context.js";
 
 /** @throws `unavailable` when a blob cannot be fetched now; `corrupt` when the image lacks its kernel. */

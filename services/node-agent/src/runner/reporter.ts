@@ -2,7 +2,13 @@
  * Tells the controller what runs here: everything after each join, then what changes, coalesced, and a heartbeat that renews
  * the node's lease. One report is on its way at a time.
  */
-import type { Clock, ControllerClient, CopyReport, Logger, NodeIntroduction } from "@innkeeper/core";
+import type {
+  Clock,
+  ControllerClient,
+  CopyReport,
+  Logger,
+  NodeIntroduction,
+} from "@innkeeper/core";
 
 export interface ReporterConfig {
   readonly heartbeatMs: number;

@@ -1,5 +1,13 @@
 /** What the runners of all guests on this node share. */
-import type { AgentJournal, BlobStore, Clock, ControllerClient, Engine, EngineName, Logger } from "@innkeeper/core";
+import type {
+  AgentJournal,
+  BlobStore,
+  Clock,
+  ControllerClient,
+  Engine,
+  EngineName,
+  Logger,
+} from "@innkeeper/core";
 
 export interface RunnerContext {
   readonly engines: ReadonlyMap<EngineName, Engine>;

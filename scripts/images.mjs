@@ -1,0 +1,215 @@
+/**
+ * Builds the guest images from their recipes in `images/` into `images/build/`:
+ * `tiny` is assembled from our own source, `linux` is the distribution's cloud kernel and an initramfs of busybox and our init.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { refreshPackageLists } from "./packages.mjs";
+import { findProgram, hashOf, ROOT, run, say, stop, tryRun } from "./run.mjs";
+import { unlessStamped } from "./stamp.mjs";
+
+const BUILD = path.join(ROOT, "images", "build");
+const RECIPES = path.join(ROOT, "images");
+
+/** The kernel packages of each distribution that we know, best first. */
+const KERNEL_PACKAGES = {
+  debian: ["linux-image-cloud-amd64"],
+  ubuntu: ["linux-image-kvm", "linux-image-virtual"],
+};
+
+/** Modules in the order in which they are loaded. What a kernel has built in is left out. */
+const POWER_MODULES = ["button", "evdev"];
+const NETWORK_MODULES = [
+  "virtio",
+  "virtio_ring",
+  "virtio_pci_modern_dev",
+  "virtio_pci_legacy_dev",
+  "virtio_pci",
+  "virtio_mmio",
+  "failover",
+  "net_failover",
+  "virtio_net",
+  "virtio-rng",
+];
+
+export function buildImages() {
+  const tiny = hashOf(["images/tiny", "scripts/images.mjs"]);
+  unlessStamped("images/build/tiny/.stamp", tiny, buildTiny);
+  const linux = hashOf(["images/linux", "scripts/images.mjs"]);
+  unlessStamped("images/build/linux/.stamp", linux, buildLinux);
+}
+
+function buildTiny() {
+  say("building image tiny");
+  const output = freshDirectory("tiny");
+  const object = path.join(output, "tiny.o");
+  const program = path.join(output, "tiny.elf");
+  const link = ["-m", "elf_i386", "--no-warn-rwx-segments", "-T", recipe("tiny", "tiny.ld")];
+  run("as", ["--32", "-o", object, recipe("tiny", "tiny.S")]);
+  run("ld", [...link, "-o", program, object]);
+  rmSync(object);
+  describe(output, {
+    id: "tiny",
+    kind: "pvh",
+    commandLine: "",
+    memoryMibMin: 8,
+    blobs: [{ role: "kernel", file: "tiny.elf" }],
+  });
+}
+
+function buildLinux() {
+  say("building image linux (downloads the distribution's cloud kernel)");
+  const output = freshDirectory("linux");
+  const work = mkdtempSync(path.join(BUILD, "work-"));
+  try {
+    const unpacked = fetchKernel(work);
+    const kernel = readdirSync(path.join(unpacked, "boot")).find((name) =>
+      name.startsWith("vmlinuz-"),
+    );
+    if (kernel === undefined) stop("the kernel package holds no vmlinuz");
+    copyFileSync(path.join(unpacked, "boot", kernel), path.join(output, "vmlinuz"));
+    const version = kernel.slice("vmlinuz-".length);
+    makeInitramfs(
+      path.join(work, "root"),
+      modulesOf(unpacked, version),
+      path.join(output, "initrd"),
+    );
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+  describe(output, {
+    id: "linux",
+    kind: "linux",
+    commandLine: "console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on tsc=reliable",
+    memoryMibMin: 96,
+    blobs: [
+      { role: "kernel", file: "vmlinuz" },
+      { role: "initrd", file: "initrd" },
+    ],
+  });
+}
+
+/** Downloads the kernel package (no root needed, nothing is installed) and unpacks it. */
+function fetchKernel(work) {
+  if (!downloadPackages(kernelPackages(), work).isDone) {
+    refreshPackageLists();
+    const { isDone, output } = downloadPackages(kernelPackages(), work);
+    if (!isDone) stop(`the kernel package cannot be downloaded:\n${output}`);
+  }
+  const unpacked = path.join(work, "unpacked");
+  for (const file of readdirSync(work).filter((name) => name.endsWith(".deb"))) {
+    run("dpkg-deb", ["-x", path.join(work, file), unpacked]);
+  }
+  return unpacked;
+}
+
+function downloadPackages(names, directory) {
+  if (names.length === 0) return { isDone: false, output: "no kernel package is known here" };
+  const options = ["-qq", "-o", "APT::Sandbox::User=root"];
+  const { status, stderr } = tryRun("apt-get", ["download", ...options, ...names], {
+    cwd: directory,
+  });
+  return { isDone: status === 0, output: stderr };
+}
+
+/** The packages with the kernel and its modules that the distribution's meta package stands for today. */
+function kernelPackages() {
+  const release = readFileSync("/etc/os-release", "utf8");
+  const id = /^ID=(.*)$/m.exec(release)?.[1] ?? "";
+  const candidates = KERNEL_PACKAGES[id] ?? [];
+  for (const candidate of candidates) {
+    const { stdout } = tryRun("apt-cache", ["depends", candidate]);
+    const names = [...stdout.matchAll(/Depends: (linux-(?:image|modules)-[0-9][^\s]*)/g)].map(
+      (each) => each[1],
+    );
+    if (names.length === 0) continue;
+    const modules = `linux-modules-${names[0].replace("linux-image-", "").replace("unsigned-", "")}`;
+    const hasModules = tryRun("apt-cache", ["show", modules]).status === 0;
+    return hasModules && !names.includes(modules) ? [...names, modules] : names;
+  }
+  return [];
+}
+
+function modulesOf(unpacked, version) {
+  const directory = ["lib/modules", "usr/lib/modules"]
+    .map((each) => path.join(unpacked, each, version))
+    .find(existsSync);
+  if (directory === undefined) stop(`the kernel package holds no modules for ${version}`);
+  const files = readdirSync(directory, { recursive: true }).map(String);
+  const find = (name) => {
+    const file = files.find((each) => new RegExp(`/${name}\\.ko(\\.xz|\\.zst)?$`).test(each));
+    return file && { name, file: path.join(directory, file) };
+  };
+  return {
+    power: POWER_MODULES.map(find).filter(Boolean),
+    network: NETWORK_MODULES.map(find).filter(Boolean),
+  };
+}
+
+function makeInitramfs(root, modules, output) {
+  for (const directory of ["bin", "etc", "modules", "proc", "sys", "dev"]) {
+    mkdirSync(path.join(root, directory), { recursive: true });
+  }
+  installBusybox(path.join(root, "bin"));
+  installRecipe("init", path.join(root, "init"));
+  installRecipe("udhcpc.script", path.join(root, "etc", "udhcpc.script"));
+  for (const { name, file } of [...modules.power, ...modules.network]) {
+    unpackModule(file, path.join(root, "modules", `${name}.ko`));
+  }
+  const network = modules.network.map(({ name }) => name).join("\n");
+  writeFileSync(path.join(root, "modules", "network"), network);
+  const files = readdirSync(root, { recursive: true }).map(String).sort();
+  const options = ["--quiet", "-o", "-H", "newc", "-R", "0:0", "--reproducible"];
+  const input = Buffer.from(files.join("\n"));
+  writeFileSync(output, run("cpio", options, { cwd: root, input, encoding: "buffer" }));
+}
+
+function installBusybox(directory) {
+  const busybox = findProgram("busybox") ?? stop("busybox is missing");
+  copyFileSync(busybox, path.join(directory, "busybox"));
+  const applets = run(busybox, ["--list"]).split("\n");
+  for (const name of applets.filter((each) => each !== "" && each !== "busybox")) {
+    symlinkSync("busybox", path.join(directory, name));
+  }
+}
+
+function installRecipe(name, target) {
+  copyFileSync(recipe("linux", name), target);
+  chmodSync(target, 0o755);
+}
+
+function unpackModule(file, target) {
+  if (file.endsWith(".ko")) return copyFileSync(file, target);
+  const unpack = file.endsWith(".xz") ? "xz" : "zstd";
+  writeFileSync(target, run(unpack, ["-dc", file], { encoding: "buffer" }));
+}
+
+function recipe(image, file) {
+  return path.join(RECIPES, image, file);
+}
+
+function freshDirectory(name) {
+  const directory = path.join(BUILD, name);
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}
+
+/** What `inn image import` reads. */
+function describe(directory, description) {
+  const json = JSON.stringify({ architecture: "x86_64", ...description }, undefined, 2);
+  writeFileSync(path.join(directory, "image.json"), `${json}\n`);
+}
+
+if (process.argv[1] === import.meta.filename) buildImages();

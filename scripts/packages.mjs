@@ -1,0 +1,56 @@
+/** The operating system's packages: what each purpose needs, and how to get them. */
+import { existsSync, readFileSync } from "node:fs";
+import { findProgram, run, say, stop, tryRun } from "./run.mjs";
+
+/** Debian package for each program that must be there. */
+const PROGRAMS = {
+  build: {},
+  demo: {
+    "qemu-system-x86_64": "qemu-system-x86",
+    busybox: "busybox-static",
+    cpio: "cpio",
+    as: "binutils",
+    ld: "binutils",
+  },
+};
+PROGRAMS.test = { ...PROGRAMS.demo };
+
+/** Installs what is missing, or stops with the one line to type (exit code 3). */
+export function installPackages(purpose) {
+  const missing = missingPackages(purpose);
+  if (missing.length === 0) return;
+  const command = `apt-get install --yes --no-install-recommends ${missing.join(" ")}`;
+  if (!isDebian()) {
+    const programs = Object.keys(PROGRAMS[purpose]).join(", ");
+    stop(`innkeeper needs ${programs}; on Debian or Ubuntu: sudo ${command}`, 3);
+  }
+  if (process.getuid?.() !== 0) stop(`innkeeper needs: sudo ${command}`, 3);
+  say(`installing packages: ${missing.join(" ")}`);
+  refreshPackageLists();
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  run("apt-get", ["install", "--yes", "-qq", "--no-install-recommends", ...missing], { env });
+}
+
+/** `apt-get download` and `install` need lists, which a fresh machine may not have. */
+export function refreshPackageLists() {
+  if (process.getuid?.() === 0) run("apt-get", ["update", "-qq"]);
+}
+
+function missingPackages(purpose) {
+  const missing = Object.entries(PROGRAMS[purpose]).filter(([program]) => !hasProgram(program));
+  return [...new Set(missing.map(([, name]) => name))];
+}
+
+function hasProgram(program) {
+  const file = findProgram(program);
+  return file !== undefined && (program !== "busybox" || isStatic(file));
+}
+
+/** Only a static busybox runs in an initramfs by itself. */
+function isStatic(file) {
+  return !readFileSync(file).includes("/lib64/ld-linux");
+}
+
+function isDebian() {
+  return existsSync("/etc/debian_version") && tryRun("apt-get", ["--version"]).status === 0;
+}

@@ -140,6 +140,20 @@ const ASSIGNMENT: GuestAssignment = {
   migrateTo: undefined,
 };
 
+/** Launched once, and running since. */
+const JOURNAL_ENTRY: JournalEntry = {
+  assignment: ASSIGNMENT,
+  launchedEpoch: 1,
+  startCount: 0,
+  restartCount: 0,
+  restartsInARow: 0,
+  startedAtMs: AT_MS,
+  lastExit: undefined,
+  failure: undefined,
+  restartAtMs: undefined,
+  updatedAtMs: AT_MS,
+};
+
 /** What most tests say of a guest, without the path to the field. */
 export type GuestShorthand = Partial<Resources> & {
   readonly phase?: Guest["status"]["phase"];

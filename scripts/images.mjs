@@ -28,20 +28,9 @@ const KERNEL_PACKAGES = {
   ubuntu: ["linux-image-kvm", "linux-image-virtual"],
 };
 
-/** Modules in the order in which they are loaded. What a kernel has built in is left out. */
+/** What the init loads, with all that it depends on. What a kernel has built in is left out. */
 const POWER_MODULES = ["button", "evdev"];
-const NETWORK_MODULES = [
-  "virtio",
-  "virtio_ring",
-  "virtio_pci_modern_dev",
-  "virtio_pci_legacy_dev",
-  "virtio_pci",
-  "virtio_mmio",
-  "failover",
-  "net_failover",
-  "virtio_net",
-  "virtio-rng",
-];
+const NETWORK_MODULES = ["virtio_pci", "virtio_mmio", "virtio_net", "virtio-rng"];
 
 export function buildImages() {
   const tiny = hashOf(["images/tiny", "scripts/images.mjs"]);
@@ -141,20 +130,35 @@ function kernelPackages() {
   return [];
 }
 
+/** The files of the modules, those they depend on before them. */
 function modulesOf(unpacked, version) {
   const directory = ["lib/modules", "usr/lib/modules"]
     .map((each) => path.join(unpacked, each, version))
     .find(existsSync);
   if (directory === undefined) stop(`the kernel package holds no modules for ${version}`);
-  const files = readdirSync(directory, { recursive: true }).map(String);
-  const find = (name) => {
-    const file = files.find((each) => new RegExp(`/${name}\\.ko(\\.xz|\\.zst)?$`).test(each));
-    return file && { name, file: path.join(directory, file) };
-  };
-  return {
-    power: POWER_MODULES.map(find).filter(Boolean),
-    network: NETWORK_MODULES.map(find).filter(Boolean),
-  };
+  const files = new Map();
+  for (const file of readdirSync(directory, { recursive: true }).map(String)) {
+    const [, name] = /([^/]+)\.ko(?:\.xz|\.zst)?$/.exec(file) ?? [];
+    if (name !== undefined) files.set(name.replaceAll("-", "_"), path.join(directory, file));
+  }
+  return { power: inLoadOrder(POWER_MODULES, files), network: inLoadOrder(NETWORK_MODULES, files) };
+}
+
+function inLoadOrder(names, files, ordered = new Map()) {
+  for (const name of names.map((each) => each.replaceAll("-", "_"))) {
+    const file = files.get(name);
+    if (file === undefined || ordered.has(name)) continue;
+    const bytes = moduleBytes(file);
+    const [, depends = ""] = /\0depends=([^\0]*)\0/.exec(bytes.toString("latin1")) ?? [];
+    inLoadOrder(depends.split(",").filter(Boolean), files, ordered);
+    ordered.set(name, { name, bytes });
+  }
+  return [...ordered.values()];
+}
+
+function moduleBytes(file) {
+  if (file.endsWith(".ko")) return readFileSync(file);
+  return run(file.endsWith(".xz") ? "xz" : "zstd", ["-dc", file], { encoding: "buffer" });
 }
 
 function makeInitramfs(root, modules, output) {
@@ -164,8 +168,8 @@ function makeInitramfs(root, modules, output) {
   installBusybox(path.join(root, "bin"));
   installRecipe("init", path.join(root, "init"));
   installRecipe("udhcpc.script", path.join(root, "etc", "udhcpc.script"));
-  for (const { name, file } of [...modules.power, ...modules.network]) {
-    unpackModule(file, path.join(root, "modules", `${name}.ko`));
+  for (const { name, bytes } of [...modules.power, ...modules.network]) {
+    writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
   }
   const network = modules.network.map(({ name }) => name).join("\n");
   writeFileSync(path.join(root, "modules", "network"), network);
@@ -187,12 +191,6 @@ function installBusybox(directory) {
 function installRecipe(name, target) {
   copyFileSync(recipe("linux", name), target);
   chmodSync(target, 0o755);
-}
-
-function unpackModule(file, target) {
-  if (file.endsWith(".ko")) return copyFileSync(file, target);
-  const unpack = file.endsWith(".xz") ? "xz" : "zstd";
-  writeFileSync(target, run(unpack, ["-dc", file], { encoding: "buffer" }));
 }
 
 function recipe(image, file) {

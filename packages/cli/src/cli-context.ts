@@ -1,4 +1,4 @@
-/** What every command gets: a client, a terminal, the global options. */
+/** What commands get: a terminal and the environment; those that speak to a cluster also a client and the global options. */
 import type { InnkeeperClient } from "@innkeeper/client";
 import type { Terminal } from "./output/terminal.js";
 
@@ -12,5 +12,13 @@ export interface CliContext {
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
-  setExitCode(code: number): void;
+  readonly setExitCode: (code: number) => void;
+}
+
+/** For commands that need no running cluster. */
+export interface LocalContext {
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly setExitCode: (code: number) => void;
 }

@@ -3,8 +3,7 @@
 import { createClient } from "@innkeeper/client";
 import { DomainError, toDomainError } from "@innkeeper/core";
 import { CommanderError } from "commander";
-import type { CliContext } from "./cli-context.js";
-import type { LocalContext } from "./commands/local-commands.js";
+import type { CliContext, LocalContext } from "./cli-context.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { createTerminal } from "./output/terminal.js";
 import { buildProgram, type GlobalOptions } from "./program.js";

@@ -17,8 +17,8 @@ interface Method<Request, Response> {
   readonly path: string;
   readonly requestStream: boolean;
   readonly responseStream: boolean;
-  requestSerialize(request: Request): Buffer;
-  responseDeserialize(bytes: Buffer): Response;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
 type RequestOf<M> = M extends { requestSerialize(request: infer R): Buffer } ? R : never;

@@ -126,15 +126,19 @@ async function readDescription(file: string): Promise<Description> {
     ? (parsed["blobs"] as Record<string, unknown>[])
     : [];
   return {
-    id: String(parsed["id"] ?? ""),
-    kind: parseOneOf("kind", String(parsed["kind"]), IMAGE_KINDS),
-    commandLine: String(parsed["commandLine"] ?? ""),
+    id: textOf(parsed["id"]),
+    kind: parseOneOf("kind", textOf(parsed["kind"]), IMAGE_KINDS),
+    commandLine: textOf(parsed["commandLine"]),
     memoryMibMin: Number(parsed["memoryMibMin"] ?? 1),
     blobs: blobs.map((blob) => ({
-      role: parseOneOf("blobs.role", String(blob["role"]), BLOB_ROLES),
-      file: String(blob["file"]),
+      role: parseOneOf("blobs.role", textOf(blob["role"]), BLOB_ROLES),
+      file: textOf(blob["file"]),
     })),
   };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function parseJson(file: string, text: string): Record<string, unknown> {

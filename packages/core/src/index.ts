@@ -6,6 +6,7 @@ export * from "./domain/copy.js";
 export * from "./domain/errors.js";
 export * from "./domain/guest.js";
 export * from "./domain/guest-lifecycle.js";
+export * from "./domain/guest-phase.js";
 export * from "./domain/image.js";
 export * from "./domain/mode.js";
 export * from "./domain/names.js";

@@ -5,7 +5,7 @@ import { availableParallelism, release, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { createLogger, systemClock } from "@innkeeper/core/platform";
 import { createQemuEngine } from "@innkeeper/node-agent";
-import type { LocalContext } from "../commands/local-commands.js";
+import type { LocalContext } from "../cli-context.js";
 import { EXIT } from "../exit-codes.js";
 import { details, table } from "../output/table.js";
 import { installedFile } from "./installed-files.js";

@@ -11,7 +11,7 @@ import { loadControllerSettings, startController } from "@innkeeper/controller";
 import { createLogger, LOG_LEVELS } from "@innkeeper/core/platform";
 import { parseOneOf } from "@innkeeper/core/wire";
 import { loadAgentSettings, startAgent } from "@innkeeper/node-agent";
-import type { LocalContext } from "../commands/local-commands.js";
+import type { LocalContext } from "../cli-context.js";
 import { parseCount } from "../parse-options.js";
 import { installedFile } from "./installed-files.js";
 

@@ -1,16 +1,9 @@
 /** Commands that need no running cluster: `inn up`, `inn demo`, `inn doctor`. */
 import type { Command } from "commander";
+import type { LocalContext } from "../cli-context.js";
 import { runDoctor } from "../cluster/doctor.js";
 import { runUp, type UpOptions } from "../cluster/up.js";
 import { type DemoOptions, runDemo } from "../demo/demo.js";
-import type { Terminal } from "../output/terminal.js";
-
-export interface LocalContext {
-  readonly terminal: Terminal;
-  readonly signal: AbortSignal;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  setExitCode(code: number): void;
-}
 
 export type RegisterLocal = (run: (context: LocalContext) => Promise<void>) => void;
 

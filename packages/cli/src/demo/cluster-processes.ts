@@ -18,7 +18,14 @@ export interface StartedProcess {
 export class ClusterProcesses {
   readonly #running = new Set<ChildProcess>();
 
-  constructor(readonly directory: string) {}
+  readonly directory: string;
+  readonly #searchPath: string;
+
+  /** `searchPath` is the PATH on which the agents find QEMU. */
+  constructor({ directory, searchPath }: { directory: string; searchPath: string }) {
+    this.directory = directory;
+    this.#searchPath = searchPath;
+  }
 
   async startController(): Promise<StartedProcess> {
     return await this.#start("inn-controller", {
@@ -63,7 +70,7 @@ export class ClusterProcesses {
     const logFile = path.join(this.directory, `${program}-${env["INN_NODE_ID"] ?? "1"}.log`);
     const log = openSync(logFile, "a");
     const child = spawn(process.execPath, [installedFile("dist", `${program}.js`)], {
-      env: { PATH: process.env["PATH"] ?? "", INN_LOG_LEVEL: "info", ...env },
+      env: { PATH: this.#searchPath, INN_LOG_LEVEL: "info", ...env },
       stdio: ["ignore", "pipe", log],
     });
     closeSync(log);

@@ -1,23 +1,9 @@
 /**
- * The guest's phases and the one table of legal transitions. Nothing else sets a phase.
+ * The one table of legal transitions between a guest's phases. Nothing else sets a phase.
  */
 import { assert } from "./assert.js";
 import type { Guest } from "./guest.js";
-
-export const GUEST_PHASES = [
-  "PENDING",
-  "PLACED",
-  "STARTING",
-  "RUNNING",
-  "PAUSED",
-  "MIGRATING",
-  "STOPPING",
-  "STOPPED",
-  "FAILED",
-  "LOST",
-  "DELETING",
-] as const;
-export type GuestPhase = (typeof GUEST_PHASES)[number];
+import type { GuestPhase } from "./guest-phase.js";
 
 const RUNNABLE = ["STARTING", "RUNNING", "PAUSED", "STOPPING", "STOPPED", "FAILED"] as const;
 

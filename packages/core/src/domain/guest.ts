@@ -4,7 +4,7 @@
  */
 import type { CopyExit } from "./copy.js";
 import type { ErrorDetail } from "./errors.js";
-import type { GuestPhase } from "./guest-lifecycle.js";
+import type { GuestPhase } from "./guest-phase.js";
 import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
 import type { PlacementDecision, Rejection } from "./placement.js";

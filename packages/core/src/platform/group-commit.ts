@@ -25,7 +25,7 @@ interface Submission<Item, Result> {
 
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>;
-  #queue: Submission<Item, Result>[] = [];
+  readonly #queue: Submission<Item, Result>[] = [];
   #isScheduled = false;
   #isClosed = false;
 

@@ -1,7 +1,8 @@
 /** What a report says about the guest: its phase and observed status. */
 import type { CopyReport, CopyState } from "../domain/assignment.js";
 import type { Guest } from "../domain/guest.js";
-import { type GuestPhase, withPhase } from "../domain/guest-lifecycle.js";
+import { withPhase } from "../domain/guest-lifecycle.js";
+import type { GuestPhase } from "../domain/guest-phase.js";
 
 const PHASE_OF: Readonly<Record<CopyState, GuestPhase | undefined>> = {
   taken: undefined,

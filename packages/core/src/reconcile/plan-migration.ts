@@ -40,16 +40,21 @@ function planCopying(view: GuestView, migration: Migration): GuestPlan {
   const problem = findProblem(view, migration, { source, target });
   if (problem !== undefined) return revert(view, migration, problem);
   if (source?.state === "sent" && target?.state === "received") return switchOver(view, migration);
-  const targetLink = view.linkOf(migration.target.nodeId);
-  if (target === undefined || target.intent < view.guest.intent) {
-    return targetLink === "synced" ? act([incoming(view, migration)]) : IDLE;
+  if (!hasTaken(view, migration.target.nodeId)) {
+    const isSynced = view.linkOf(migration.target.nodeId) === "synced";
+    return isSynced ? act([incoming(view, migration)]) : IDLE;
   }
-  const uri = target.incomingUri;
-  const isTold = source !== undefined && source.intent >= view.guest.intent;
-  if (uri === undefined || isTold || view.linkOf(migration.sourceNodeId) !== "synced") {
-    return reportProgress(view, source);
+  return planSending(view, migration, target?.incomingUri);
+}
+
+/** Tells the source to send once it is known where to, then follows its reports. */
+function planSending(view: GuestView, migration: Migration, uri: string | undefined): GuestPlan {
+  const { sourceNodeId } = migration;
+  const isSynced = view.linkOf(sourceNodeId) === "synced";
+  if (uri !== undefined && isSynced && !hasTaken(view, sourceNodeId)) {
+    return act([sending(view, migration, uri)]);
   }
-  return act([sending(view, migration, uri)]);
+  return reportProgress(view, view.copyOn(sourceNodeId));
 }
 
 /** What makes the migration impossible, if anything does. */
@@ -59,24 +64,30 @@ function findProblem(
   copies: { source: CopyReport | undefined; target: CopyReport | undefined },
 ): ErrorDetail | undefined {
   const { source, target } = copies;
-  const { intent } = view.guest;
   if (view.operation?.isCancelRequested) return problem("cancelled", "CANCELLED", "cancelled");
   if (view.linkOf(migration.target.nodeId) === "unreachable") {
     return problem("unavailable", "TARGET_UNREACHABLE", "the target node does not answer");
   }
-  if (target !== undefined && target.intent >= intent && HAS_ENDED.includes(target.state)) {
-    return target.error ?? problem("unavailable", "TARGET_FAILED", "the target's copy ended");
+  if (target !== undefined && target.intent >= view.guest.intent) {
+    if (HAS_ENDED.includes(target.state)) return target.error ?? targetEnded();
   }
-  if (source === undefined || source.intent < intent) {
-    const isRunning = source === undefined || source.state === "running";
-    return isRunning ? undefined : sourceEnded(source);
+  return source === undefined ? undefined : findSourceProblem(view, source);
+}
+
+/** Until it is told to send, the source must run; then it must send. */
+function findSourceProblem(view: GuestView, source: CopyReport): ErrorDetail | undefined {
+  if (source.intent < view.guest.intent) {
+    return source.state === "running" ? undefined : sourceEnded(source);
   }
-  if (IS_SENDING.includes(source.state)) return undefined;
-  return source.error ?? sourceEnded(source);
+  return IS_SENDING.includes(source.state) ? undefined : (source.error ?? sourceEnded(source));
 }
 
 const IS_SENDING: readonly CopyReport["state"][] = ["taken", "sending", "sent"];
 const HAS_ENDED: readonly CopyReport["state"][] = ["failed", "stopped", "absent"];
+
+function targetEnded(): ErrorDetail {
+  return problem("unavailable", "TARGET_FAILED", "the target's copy ended");
+}
 
 function sourceEnded(source: CopyReport): ErrorDetail {
   const message = source.lastExit?.message ?? source.state;

@@ -99,17 +99,21 @@ export async function* watchChanges(
   signal: AbortSignal,
 ): AsyncGenerator<ChangeBatch | "compacted", void, undefined> {
   let seen = after;
-  while (!signal.aborted && !source.wakeups.isClosed) {
+  while (!isOver(source, signal)) {
     const batches = source.read(seen, PAGE_BATCHES);
     if (batches === "compacted") {
       yield "compacted";
       return;
     }
     for (const batch of batches) {
-      if (signal.aborted || source.wakeups.isClosed) return;
+      if (isOver(source, signal)) return;
       yield batch;
       seen = batch.revision;
     }
     if (batches.length === 0) await source.wakeups.next(signal);
   }
+}
+
+function isOver({ wakeups }: ChangeSource, signal: AbortSignal): boolean {
+  return signal.aborted || wakeups.isClosed;
 }

@@ -4,7 +4,10 @@ import type {
   CopyReport as ProtoReport,
 } from "@innkeeper/proto/innkeeper/agent/v1/assignment";
 import type { Error as ProtoError } from "@innkeeper/proto/innkeeper/v1/error";
-import type { RestartPolicy as ProtoRestartPolicy } from "@innkeeper/proto/innkeeper/v1/guest";
+import {
+  type RestartPolicy as ProtoRestartPolicy,
+  RestartCondition,
+} from "@innkeeper/proto/innkeeper/v1/guest";
 import type { MigrationProgress as ProtoProgress } from "@innkeeper/proto/innkeeper/v1/operation";
 import {
   ASSIGNED_STATES,
@@ -139,7 +142,7 @@ export function parseRestartPolicy(
   proto: ProtoRestartPolicy | undefined,
 ): RestartPolicy {
   if (proto === undefined) return RESTART_DEFAULTS;
-  const isUnset = proto.condition === "RESTART_CONDITION_UNSPECIFIED";
+  const isUnset = proto.condition === RestartCondition.UNSPECIFIED;
   const hour = { min: 0, max: HOUR_MS };
   const backoffMsMax = parseDurationMs(`${field}.backoff_max`, proto.backoffMax, {
     ...hour,

@@ -16,7 +16,7 @@ import {
 import { Mode as ProtoMode } from "@innkeeper/proto/innkeeper/v1/resources";
 import { invalidField } from "../domain/errors.js";
 import type { DesiredRunState, RestartWhen } from "../domain/guest.js";
-import type { GuestPhase } from "../domain/guest-lifecycle.js";
+import type { GuestPhase } from "../domain/guest-phase.js";
 import type { BlobRole, ImageKind } from "../domain/image.js";
 import type { ModeRequest } from "../domain/mode.js";
 import type { NodeState } from "../domain/node.js";

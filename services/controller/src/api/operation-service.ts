@@ -1,4 +1,11 @@
-import { isDone, kindOf, notFound, type Operation, parseUuid } from "@innkeeper/core";
+import {
+  type ChangeBatch,
+  isDone,
+  kindOf,
+  notFound,
+  type Operation,
+  parseUuid,
+} from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
 import { parseDurationMs } from "@innkeeper/core/wire";
 import type {
@@ -88,10 +95,17 @@ async function* watchOperation(
   if (isDone(first)) return;
   for await (const batch of store.changes(revision, signal)) {
     if (batch === "compacted") return;
-    for (const { key, value } of batch.changes) {
-      if (kindOf(key) !== "operation" || (value as Operation | undefined)?.id !== id) continue;
-      yield { operation: operationToProto(value as Operation, mirror) };
-      if (isDone(value as Operation)) return;
+    for (const operation of versionsIn(batch, id)) {
+      yield { operation: operationToProto(operation, mirror) };
+      if (isDone(operation)) return;
     }
   }
+}
+
+function versionsIn({ changes }: ChangeBatch, id: string): readonly Operation[] {
+  return changes
+    .filter(({ key }) => kindOf(key) === "operation")
+    .map(({ value }) => value as Operation | undefined)
+    .filter((operation) => operation !== undefined)
+    .filter((operation) => operation.id === id);
 }

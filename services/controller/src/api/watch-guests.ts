@@ -1,5 +1,11 @@
 /** A resumable watch: a snapshot, then every change in order. */
-import { type ChangeBatch, type Guest, kindOf, precondition } from "@innkeeper/core";
+import {
+  type ChangeBatch,
+  type DomainError,
+  type Guest,
+  kindOf,
+  precondition,
+} from "@innkeeper/core";
 import type { WatchGuestsResponse } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import type { Controller } from "../controller.js";
 import { guestToProto } from "./guest-codec.js";
@@ -46,13 +52,10 @@ function* responses(batch: ChangeBatch, projectId: string): Generator<WatchGuest
     if (kindOf(key) !== "guest") continue;
     const guest = value as Guest | undefined;
     const name = key.slice("guest/".length);
-    if (guest === undefined) {
-      const isOther = projectId !== "" && !name.startsWith(`${projectId}/`);
-      if (isOther) continue;
-      yield { ...NOTHING, revision, deletedGuest: name };
-    } else if (isWatched(guest, projectId)) {
-      yield { ...NOTHING, revision, guest: guestToProto({ value: guest, revision }) };
-    }
+    if (projectId !== "" && !name.startsWith(`${projectId}/`)) continue;
+    yield guest === undefined
+      ? { ...NOTHING, revision, deletedGuest: name }
+      : { ...NOTHING, revision, guest: guestToProto({ value: guest, revision }) };
   }
 }
 
@@ -60,7 +63,7 @@ function isWatched(guest: Guest, projectId: string): boolean {
   return projectId === "" || guest.projectId === projectId;
 }
 
-export function compacted(revision: number) {
+export function compacted(revision: number): DomainError {
   const message = `changes after revision ${revision} are no longer kept: start again from 0`;
   return precondition("WATCH_COMPACTED", message, { revision: String(revision) });
 }

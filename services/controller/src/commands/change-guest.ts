@@ -3,6 +3,7 @@ import {
   type Check,
   type CounterChange,
   conflict,
+  type DomainError,
   type Guest,
   guestKey,
   notFound,
@@ -88,7 +89,7 @@ export function refuseIfBusy({ mirror }: CommandContext, guest: Guest): void {
   });
 }
 
-export function illegalTransition(guest: Guest, verb: string) {
+export function illegalTransition(guest: Guest, verb: string): DomainError {
   const { phase } = guest.status;
   return precondition("ILLEGAL_TRANSITION", `guest "${guest.id}" is ${phase}: cannot ${verb}`, {
     guest: guest.id,

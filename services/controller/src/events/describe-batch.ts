@@ -36,7 +36,8 @@ function describe(change: Change): Told {
       return describeOperation(id, change.value as Operation | undefined);
     case "node":
       return describeNode(id, change.value as NodeRecord | undefined);
-    default:
+    case "image":
+    case "project":
       return plain(change, id);
   }
 }

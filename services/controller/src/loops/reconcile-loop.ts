@@ -76,15 +76,19 @@ export class ReconcileLoop {
       const plan = planGuest(this.#view(found.value));
       if (plan.do === "write") {
         writes.push({ uid, transaction: this.#transaction(found.value, found.revision, plan) });
-      } else if (plan.do === "place") {
-        this.parts.place(uid);
-      } else if (plan.do === "act") {
-        for (const { nodeId, assignment } of plan.assignments) {
-          this.parts.outbox.send(nodeId, assignment);
-        }
+      } else {
+        this.#follow(uid, plan);
       }
     }
     if (writes.length > 0) void this.#commit(writes);
+  }
+
+  #follow(uid: string, plan: Exclude<GuestPlan, { do: "write" }>): void {
+    if (plan.do === "place") this.parts.place(uid);
+    if (plan.do !== "act") return;
+    for (const { nodeId, assignment } of plan.assignments) {
+      this.parts.outbox.send(nodeId, assignment);
+    }
   }
 
   #view(guest: Guest): GuestView {

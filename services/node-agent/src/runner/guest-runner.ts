@@ -9,6 +9,7 @@ import {
   afterExit,
   afterLaunch,
   assertNever,
+  type ConsoleChunk,
   type CopyAction,
   type CopyExit,
   type CopyPlan,
@@ -120,7 +121,7 @@ export class GuestRunner {
   }
 
   /** @throws `unavailable` when there is no copy to read from. */
-  async readConsole(offset: number, bytesMax: number) {
+  async readConsole(offset: number, bytesMax: number): Promise<ConsoleChunk> {
     if (this.#copy === undefined) throw unavailable("console", "the guest has no copy here now");
     return await this.#copy.readConsole(offset, bytesMax);
   }

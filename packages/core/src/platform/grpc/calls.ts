@@ -10,10 +10,12 @@ import { Metadata as GrpcMetadata } from "@grpc/grpc-js";
 import { fromServiceError } from "./status.js";
 
 type UnaryMethod<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: Partial<CallOptions>,
-  callback: (error: ServiceError | null, response: Response) => void,
+  ...call: [
+    request: Request,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Response) => void,
+  ]
 ) => ClientUnaryCall;
 
 type StreamMethod<Request, Response> = (

@@ -44,7 +44,7 @@ export function fromServiceError(thrown: unknown): DomainError {
   if (!isServiceError(thrown)) return toDomainError(thrown);
   const info = decodeDetails(thrown.metadata);
   const kind = ERROR_KINDS.find((each) => CODE_OF[each] === thrown.code) ?? "internal";
-  const reason = info?.reason ?? (status[thrown.code] as string | undefined) ?? "INTERNAL";
+  const reason = info?.reason ?? status[thrown.code] ?? "INTERNAL";
   const metadata = info?.metadata ?? {};
   const message = thrown.details || thrown.message;
   return new DomainError({ kind, reason, message, metadata }, { cause: thrown });

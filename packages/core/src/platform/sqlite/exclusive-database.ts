@@ -10,7 +10,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { pid } from "node:process";
-import { precondition, unavailable } from "../../domain/errors.js";
+import { type DomainError, precondition, unavailable } from "../../domain/errors.js";
 import { connectSqlite, type SqlConnection, type SqlStatement } from "./sqlite-connection.js";
 import { outcomeUnknown, sqliteCodeOf, sqliteError } from "./sqlite-errors.js";
 
@@ -31,7 +31,7 @@ export interface ExclusiveDatabaseOptions {
 export class ExclusiveDatabase {
   readonly #what: string;
   readonly #connection: SqlConnection;
-  #failure: unknown;
+  #failure: DomainError | undefined;
 
   private constructor(what: string, connection: SqlConnection) {
     this.#what = what;

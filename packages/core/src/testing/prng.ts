@@ -95,7 +95,7 @@ function failedAt(seed: number, error: unknown): Error {
 }
 
 function seedState(seed: number): Uint32Array {
-  let mixed = (seed ^ Math.floor(seed / 2 ** 32)) >>> 0;
+  let mixed = seed >>> 0;
   const next = (): number => {
     mixed = (mixed + 0x9e3779b9) >>> 0;
     let z = mixed;
@@ -103,5 +103,7 @@ function seedState(seed: number): Uint32Array {
     z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
     return (z ^ (z >>> 15)) >>> 0;
   };
-  return Uint32Array.of(next(), next(), next(), 1);
+  const fromLow = next();
+  mixed = (mixed ^ Math.floor(seed / 2 ** 32)) >>> 0;
+  return Uint32Array.of(fromLow, next(), next(), 1);
 }

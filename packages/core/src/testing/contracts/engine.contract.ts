@@ -1,0 +1,244 @@
+/** What every engine must do (ports/engine.ts, E1 to E6). Assumes nothing about how long things take. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { CopyRef } from "../../domain/copy.js";
+import type { CopyLaunch, EngineCopy } from "../../ports/engine.js";
+import { EngineBench, type EngineHarness } from "./engine-harness.js";
+import { engineMigrationContract } from "./engine-migration.contract.js";
+import { engineRestartContract } from "./engine-restart.contract.js";
+
+/** @param makeHarness called once for each test */
+export function engineContract(
+  name: string,
+  makeHarness: () => EngineHarness | Promise<EngineHarness>,
+): void {
+  describe(`engine contract: ${name}`, () => {
+    let present: EngineBench;
+    const bench = (): EngineBench => present;
+    beforeEach(async () => {
+      present = new EngineBench(await makeHarness());
+    });
+    afterEach(async () => {
+      await present.dispose();
+    });
+    describe("abilities", () => abilities(bench));
+    describe("launch", () => launching(bench));
+    describe("pause and resume", () => pausing(bench));
+    describe("the end (E3, E6)", () => ending(bench));
+    describe("after the end", () => afterTheEnd(bench));
+    describe("console", () => consoles(bench));
+    describe("restart of the agent (E1)", () => engineRestartContract(bench));
+    describe("migration (E5)", () => engineMigrationContract(bench));
+  });
+}
+
+function abilities(bench: () => EngineBench): void {
+  it("says what it can do, each mode once", async () => {
+    const { harness, engine } = bench();
+    const probe = await harness.settle(engine.probe());
+    expect(probe.problems).toEqual([]);
+    const modes = probe.abilities.map((ability) => ability.mode);
+    expect(modes.length).toBeGreaterThan(0);
+    expect(new Set(modes).size).toBe(modes.length);
+    expect(modes).toContain(harness.launchOf("lasting").mode);
+  });
+}
+
+function launching(bench: () => EngineBench): void {
+  it("runs the guest", async () => {
+    const copy = await bench().launch();
+    expect(await copy.runState()).toBe("running");
+    await bench().waitForBeat(copy, 2);
+  });
+
+  it("lists every copy that exists and nothing else", async () => {
+    const { engine } = bench();
+    expect(await engine.list()).toEqual([]);
+    const [one, two] = [await bench().launch(), await bench().launch()];
+    expect(new Set((await engine.list()).map(nameOf))).toEqual(
+      new Set([nameOf(one.ref), nameOf(two.ref)]),
+    );
+    await bench().destroy(one);
+    expect((await engine.list()).map(nameOf)).toEqual([nameOf(two.ref)]);
+  });
+
+  it("keeps copies of one guest with different epochs apart (E2)", async () => {
+    const launch = bench().harness.launchOf("lasting");
+    const older = await bench().launch(launch);
+    const newer = await bench().launch({ ...launch, epoch: launch.epoch + 1 });
+    await bench().destroy(older);
+    expect(await newer.runState()).toBe("running");
+    expect(await bench().engine.list()).toEqual([newer.ref]);
+  });
+
+  it("refuses to launch a copy that exists, which goes on", async () => {
+    const { harness, engine } = bench();
+    const launch = harness.launchOf("lasting");
+    const copy = await bench().launch(launch);
+    await expect(harness.settle(engine.launch(launch))).rejects.toMatchObject({
+      kind: "precondition",
+    });
+    expect(await copy.runState()).toBe("running");
+  });
+
+  it("leaves nothing behind when it fails (E4)", async () => {
+    const { harness, engine } = bench();
+    const launch = harness.launchOf("broken");
+    await expect(harness.settle(engine.launch(launch))).rejects.toHaveProperty("kind");
+    expect(await engine.list()).toEqual([]);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+}
+
+function pausing(bench: () => EngineBench): void {
+  it("stops the vCPUs, keeps memory, and goes on where it stopped", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await bench().waitForBeat(copy, 1);
+    await harness.settle(copy.pause());
+    expect(await copy.runState()).toBe("paused");
+    await harness.pass(SETTLED_MS);
+    const beat = await bench().lastBeat(copy);
+    await harness.pass(STILL_MS);
+    expect(await bench().lastBeat(copy)).toBe(beat);
+    await harness.settle(copy.resume());
+    expect(await copy.runState()).toBe("running");
+    await bench().waitForBeat(copy, beat + 1);
+    expect(await bench().consoleOf(copy)).toMatch(new RegExp(`beat ${beat + 1}\\b`));
+  });
+
+  it("does no more when asked twice", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await harness.settle(copy.resume());
+    expect(await copy.runState()).toBe("running");
+    await harness.settle(copy.pause());
+    await harness.settle(copy.pause());
+    expect(await copy.runState()).toBe("paused");
+  });
+}
+
+function ending(bench: () => EngineBench): void {
+  it("tells that the guest powered off when asked to", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await bench().waitForBeat(copy, 1);
+    await harness.settle(copy.requestShutdown());
+    expect(await harness.settle(copy.ended)).toMatchObject({ reason: "guest-shutdown" });
+    await expectNothingLeft(bench(), copy);
+  });
+
+  it("tells that the guest powered off by itself", async () => {
+    const copy = await bench().launch(bench().harness.launchOf("powers-off"));
+    expect(await bench().harness.settle(copy.ended)).toMatchObject({ reason: "guest-shutdown" });
+    await expectNothingLeft(bench(), copy);
+  });
+
+  it("tells that the copy was killed, within a second", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    let reason = "";
+    void copy.ended.then((exit) => {
+      reason = exit.reason;
+    });
+    await harness.killGuest(copy.ref);
+    await harness.waitUntil("the end", async () => reason !== "", { ms: 1000 });
+    expect(reason).toBe("killed");
+    await expectNothingLeft(bench(), copy);
+  });
+
+  it("destroys a running copy with all that belongs to it", async () => {
+    const copy = await bench().launch();
+    await bench().destroy(copy);
+    expect(await bench().harness.settle(copy.ended)).toMatchObject({ reason: "destroyed" });
+    await expectNothingLeft(bench(), copy);
+  });
+
+  it("destroys a paused copy and an incoming one", async () => {
+    const { harness } = bench();
+    const paused = await bench().launch();
+    await harness.settle(paused.pause());
+    const incoming = await bench().launch({ ...harness.launchOf("lasting"), isIncoming: true });
+    for (const copy of [paused, incoming]) {
+      await bench().destroy(copy);
+      expect(await harness.settle(copy.ended)).toMatchObject({ reason: "destroyed" });
+    }
+    await expectNothingLeft(bench(), paused);
+  });
+
+  it("destroys as much when asked twice, also at once", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await harness.settle(Promise.all([copy.destroy(), copy.destroy()]));
+    await bench().destroy(copy);
+    await expectNothingLeft(bench(), copy);
+  });
+
+  it("lets the same copy be launched again after its end", async () => {
+    const launch: CopyLaunch = bench().harness.launchOf("lasting");
+    await bench().destroy(await bench().launch(launch));
+    expect(await (await bench().launch(launch)).runState()).toBe("running");
+  });
+}
+
+function afterTheEnd(bench: () => EngineBench): void {
+  it("refuses everything but to be destroyed, and says that the copy has ended", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await bench().destroy(copy);
+    expect(await copy.runState()).toBe("ended");
+    const migration = { uri: "", downtimeMsMax: 300, onProgress: () => undefined };
+    const acts: Readonly<Record<string, () => Promise<unknown>>> = {
+      pause: () => copy.pause(),
+      resume: () => copy.resume(),
+      requestShutdown: () => copy.requestShutdown(),
+      listen: () => copy.listen(),
+      migrate: () => copy.migrate(migration),
+      readConsole: () => copy.readConsole(0, 10),
+    };
+    for (const [act, call] of Object.entries(acts)) {
+      const thrown: unknown = await harness.settle(call()).catch((error: unknown) => error);
+      expect(thrown, act).toMatchObject({ kind: "precondition" });
+    }
+    await harness.settle(copy.cancelMigration());
+    await bench().destroy(copy);
+  });
+}
+
+function consoles(bench: () => EngineBench): void {
+  it("gives the same bytes in pieces as at once, and nothing at the end", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await bench().waitForBeat(copy, 3);
+    await harness.settle(copy.pause());
+    await harness.pass(SETTLED_MS);
+    const whole = await bench().consoleOf(copy);
+    let pieces = "";
+    let offset = 0;
+    for (;;) {
+      const { bytes, nextOffset } = await harness.settle(copy.readConsole(offset, 7));
+      if (bytes.length === 0) break;
+      expect(bytes.length).toBeLessThanOrEqual(7);
+      expect(nextOffset).toBe(offset + bytes.length);
+      pieces += Buffer.from(bytes).toString("latin1");
+      offset = nextOffset;
+    }
+    expect(pieces).toBe(whole);
+    expect(await harness.settle(copy.readConsole(offset, 7))).toMatchObject({ nextOffset: offset });
+  });
+}
+
+/** By the time the end is told, nothing of the copy is there (E3). */
+export async function expectNothingLeft(bench: EngineBench, copy: EngineCopy): Promise<void> {
+  expect(await copy.runState()).toBe("ended");
+  expect(await bench.engine.list()).toEqual([]);
+  expect(await bench.harness.leftovers()).toEqual([]);
+}
+
+function nameOf({ guestUid, epoch }: CopyRef): string {
+  return `${guestUid}.${epoch}`;
+}
+
+/** Output that was already under way when the vCPUs stopped has arrived after this time. */
+const SETTLED_MS = 300;
+/** Long enough for a running guest to print something. */
+const STILL_MS = 1500;

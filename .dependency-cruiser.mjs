@@ -1,4 +1,7 @@
-/** Who may import whom (ARCHITECTURE.md, "Import rules"), and no cycles. `test/tidy.test.ts` checks the zones a second time. */
+/**
+ * Who may import whom (ARCHITECTURE.md, "Import rules"), and no cycles. `test/tidy.test.ts` checks
+ * the zones a second time.
+ */
 
 const CORE = "packages/core/src";
 const CONTROLLER = "services/controller/src";

@@ -1,6 +1,7 @@
 /**
- * What Biome cannot see: un-awaited promises, exhaustive switches, and calls that a place must not make. Core and the
- * services' decisions get time, ids and randomness through ports, so that a whole cluster runs in one test with one seed.
+ * What Biome cannot see: un-awaited promises, exhaustive switches, and calls that a place must not
+ * make. Core and the services' decisions get time, ids and randomness through ports, so that a
+ * whole cluster runs in one test with one seed.
  */
 import tseslint from "typescript-eslint";
 
@@ -26,6 +27,8 @@ const IDS = "the IdSource port";
 const RANDOMNESS = "the Prng or the IdSource that was handed in, so that one seed repeats a run";
 const TIMERS = "the Clock port (`clock.schedule(ms, work)`), so that tests can advance the time";
 
+const TIMER_CALL = "CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/]";
+
 const BANNED_IN_DECISIONS = [
   { selector: call("Date", "now"), message: `Use ${TIME}.` },
   { selector: call("performance", "now"), message: `Use ${TIME}.` },
@@ -34,7 +37,7 @@ const BANNED_IN_DECISIONS = [
   { selector: call("crypto", "randomUUID"), message: `Use ${IDS}.` },
   { selector: "CallExpression[callee.name='randomUUID']", message: `Use ${IDS}.` },
   {
-    selector: "CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/]",
+    selector: TIMER_CALL,
     message: `Use ${TIMERS}.`,
   },
 ];
@@ -50,8 +53,7 @@ const CONSOLE = {
 };
 
 const SLEEP = {
-  selector:
-    "NewExpression[callee.name='Promise'] CallExpression[callee.name=/^(setTimeout|setImmediate)$/]",
+  selector: `NewExpression[callee.name='Promise'] ${TIMER_CALL}`,
   message: "Tests do not sleep: advance the FakeClock, or wait on a condition (`vi.waitFor`).",
 };
 

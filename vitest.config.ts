@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Three kinds of tests: beside the code, the simulated cluster, and real processes (real QEMU, real stores). */
+/**
+ * Three kinds of tests: beside the code, the simulated cluster, and real processes (real QEMU, real
+ * stores).
+ */
 export default defineConfig({
   test: {
     projects: [

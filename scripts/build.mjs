@@ -1,4 +1,6 @@
-/** Bundles every program of the repository into `dist/`, one file each; npm packages stay outside. */
+/**
+ * Bundles every program of the repository into `dist/`, one file each; npm packages stay outside.
+ */
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "./run.mjs";

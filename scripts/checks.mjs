@@ -62,7 +62,9 @@ function finished(program, args, cwd) {
   });
 }
 
-/** The wire must stay compatible with the default branch, when there is one here to compare with. */
+/**
+ * The wire must stay compatible with the default branch, when there is one here to compare with.
+ */
 function protocolComparison() {
   const branch = ["origin/HEAD", "origin/main", "main"].find(holdsProtocol);
   if (branch === undefined) {

@@ -1,4 +1,6 @@
-/** Generates TypeScript and the service descriptions from `proto/`; nothing when they are current. */
+/**
+ * Generates TypeScript and the service descriptions from `proto/`; nothing when they are current.
+ */
 import path from "node:path";
 import { hashOf, ROOT, run, say } from "./run.mjs";
 import { unlessStamped } from "./stamp.mjs";

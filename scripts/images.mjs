@@ -1,6 +1,7 @@
 /**
- * Builds the guest images from their recipes in `images/` into `images/build/`:
- * `tiny` is assembled from our own source, `linux` is the distribution's cloud kernel and an initramfs of busybox and our init.
+ * Builds the guest images from their recipes in `images/` into `images/build/`: `tiny` is assembled
+ * from our own source, `linux` is the distribution's cloud kernel and an initramfs of busybox and
+ * our init.
  */
 import {
   chmodSync,
@@ -112,7 +113,10 @@ function downloadPackages(names, directory) {
   return { isDone: status === 0, output: stderr };
 }
 
-/** The packages with the kernel and its modules that the distribution's meta package stands for today. */
+/**
+ * The packages with the kernel and its modules that the distribution's meta package stands for
+ * today.
+ */
 function kernelPackages() {
   const release = readFileSync("/etc/os-release", "utf8");
   const id = /^ID=(.*)$/m.exec(release)?.[1] ?? "";
@@ -123,7 +127,8 @@ function kernelPackages() {
       (each) => each[1],
     );
     if (names.length === 0) continue;
-    const modules = `linux-modules-${names[0].replace("linux-image-", "").replace("unsigned-", "")}`;
+    const version = names[0].replace("linux-image-", "").replace("unsigned-", "");
+    const modules = `linux-modules-${version}`;
     const hasModules = tryRun("apt-cache", ["show", modules]).status === 0;
     return hasModules && !names.includes(modules) ? [...names, modules] : names;
   }

@@ -17,7 +17,10 @@ export function stop(line, code = 1) {
   process.exit(code);
 }
 
-/** Runs a program without a shell; gives its standard output. Ends the script with its output when it fails. */
+/**
+ * Runs a program without a shell; gives its standard output. Ends the script with its output when
+ * it fails.
+ */
 export function run(program, args, options = {}) {
   const result = tryRun(program, args, options);
   if (result.status === 0) return result.stdout;

@@ -1,6 +1,7 @@
 /**
- * Brings what a purpose needs and is missing: npm packages, the system's packages, generated code, guest images, programs.
- * `--for build` needs no hypervisor; `--for demo` and `--for test` do. Quick when nothing is missing. Plain Node only.
+ * Brings what a purpose needs and is missing: npm packages, the system's packages, generated code,
+ * guest images, programs. `--for build` needs no hypervisor; `--for demo` and `--for test` do.
+ * Quick when nothing is missing. Plain Node only.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";

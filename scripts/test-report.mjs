@@ -1,11 +1,17 @@
-/** A vitest reporter: counts what ran into one JSON file, with the reason of everything that was skipped. */
+/**
+ * A vitest reporter: counts what ran into one JSON file, with the reason of everything that was
+ * skipped.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "./run.mjs";
 
 export const REPORT_FILE = path.join(ROOT, "dist", "test-report.json");
 
-/** vitest makes one of these; a file or group that does not load and a stray error each count as one failure. */
+/**
+ * vitest makes one of these; a file or group that does not load and a stray error each count as one
+ * failure.
+ */
 export default class TestReport {
   onTestRunEnd(modules, unhandledErrors) {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);

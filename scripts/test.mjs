@@ -1,6 +1,7 @@
 /**
- * Runs the tests and closes with one line: `N passed, N failed`. Arguments: `--checks` runs the static checks as well;
- * `--project NAME` (repeatable) chooses among the projects of vitest.config.ts, all by default.
+ * Runs the tests and closes with one line: `N passed, N failed`. Arguments: `--checks` runs the
+ * static checks as well; `--project NAME` (repeatable) chooses among the projects of
+ * vitest.config.ts, all by default.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,7 @@
-/** The one word for "ready": every static check, the unit tests with tidy, and the simulation. Nothing here needs QEMU. */
+/**
+ * The one word for "ready": every static check, the unit tests with tidy, and the simulation.
+ * Nothing here needs QEMU.
+ */
 import path from "node:path";
 import { ROOT, tryRun } from "./run.mjs";
 

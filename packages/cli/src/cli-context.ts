@@ -1,4 +1,7 @@
-/** What commands get: a terminal and the environment; those that speak to a cluster also a client and the global options. */
+/**
+ * What commands get: a terminal and the environment; those that speak to a cluster also a client
+ * and the global options.
+ */
 import type { InnkeeperClient } from "@innkeeper/client";
 import type { Terminal } from "./output/terminal.js";
 

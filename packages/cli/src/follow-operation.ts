@@ -47,7 +47,10 @@ async function watchToEnd(context: CliContext, operation: Operation): Promise<Op
   return latest;
 }
 
-/** A guest that fits nowhere stays PENDING: that is no end of the operation, but the user must hear of it. */
+/**
+ * A guest that fits nowhere stays PENDING: that is no end of the operation, but the user must hear
+ * of it.
+ */
 async function watchForRefusal(
   { client }: CliContext,
   operation: Operation,
@@ -66,7 +69,9 @@ async function watchForRefusal(
 }
 
 function nothingFits(guestId: string, why: string): DomainError {
-  const message = `guest "${guestId}" fits nowhere now and stays PENDING until something changes\n  ${why.split("; ").join("\n  ")}`;
+  const reasons = why.split("; ").map((each) => `\n  ${each}`);
+  const outcome = `guest "${guestId}" fits nowhere now and stays PENDING until something changes`;
+  const message = `${outcome}${reasons.join("")}`;
   return new DomainError({ kind: "capacity", reason: "NOTHING_FITS", message, metadata: {} });
 }
 

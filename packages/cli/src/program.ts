@@ -1,4 +1,7 @@
-/** The command tree of `inn`. Parsing decides what to run; running it needs a client, which is made afterwards. */
+/**
+ * The command tree of `inn`. Parsing decides what to run; running it needs a client, which is made
+ * afterwards.
+ */
 import { Command, Option } from "commander";
 import { guestCommands, type Register } from "./commands/guest-commands.js";
 import { imageCommands } from "./commands/image-commands.js";

@@ -1,7 +1,8 @@
 /**
- * A typed client: one object for each service, each unary method a function that returns a promise, each server stream an
- * async iterable. Errors are `DomainError`s. Calls that found the cluster unavailable are repeated by gRPC's own retry
- * policy; give mutations a `requestId` so that a repetition does nothing twice.
+ * A typed client: one object for each service, each unary method a function that returns a promise,
+ * each server stream an async iterable. Errors are `DomainError`s. Calls that found the cluster
+ * unavailable are repeated by gRPC's own retry policy; give mutations a `requestId` so that a
+ * repetition does nothing twice.
  */
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { CLIENT_OPTIONS, fromServiceError } from "@innkeeper/core/platform";

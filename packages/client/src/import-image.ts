@@ -32,7 +32,10 @@ export interface ImageSource {
   readonly files: readonly string[];
 }
 
-/** Reads and hashes what an image description names. @throws `invalid` naming field, value and what is allowed. */
+/**
+ * Reads and hashes what an image description names. @throws `invalid` naming field, value and what
+ * is allowed.
+ */
 export async function readImageSource(file: string, id?: string): Promise<ImageSource> {
   const described = await readDescription(file);
   const directory = path.dirname(path.resolve(file));

@@ -1,4 +1,6 @@
-/** The decisions and the contracts of Innkeeper: domain, scheduling, reconcile and ports. No I/O. */
+/**
+ * The decisions and the contracts of Innkeeper: domain, scheduling, reconcile and ports. No I/O.
+ */
 export * from "./domain/assert.js";
 export * from "./domain/assignment.js";
 export * from "./domain/blob.js";

@@ -1,6 +1,7 @@
 /**
- * The controller: a mirror of the store, the commands of the API, and, while it holds the leader lease, the loops.
- * Everything from outside comes through ports, so the simulator runs this very code on virtual time.
+ * The controller: a mirror of the store, the commands of the API, and, while it holds the leader
+ * lease, the loops. Everything from outside comes through ports, so the simulator runs this very
+ * code on virtual time.
  */
 import {
   type AgentDirectory,

@@ -1,4 +1,7 @@
-/** A whole controller process on the embedded store: opens it, leads, listens. Also used inside `inn up`. */
+/**
+ * A whole controller process on the embedded store: opens it, leads, listens. Also used inside `inn
+ * up`.
+ */
 import path from "node:path";
 import type { Logger } from "@innkeeper/core";
 import {

@@ -1,6 +1,6 @@
 /**
- * A node agent: adopts what runs, takes assignments from the leader, reports. Everything from outside comes through ports,
- * so the simulator runs this very code on virtual time.
+ * A node agent: adopts what runs, takes assignments from the leader, reports. Everything from
+ * outside comes through ports, so the simulator runs this very code on virtual time.
  */
 import {
   type ApplyAssignments,

@@ -25,7 +25,7 @@ export const AGENT_SETTINGS = {
     env: "INN_LISTEN",
     default: "127.0.0.1:7410",
     ...ADDRESS,
-    doc: "Address where the leader reaches this agent; port 0 = any. There is no authentication yet.",
+    doc: "Where the leader reaches this agent; port 0 = any. There is no authentication yet.",
   },
   dataDirectory: {
     type: "text",

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** `inn-agent`: reads the environment, adopts, joins, stops at SIGTERM. Guests go on running without it. */
+/**
+ * `inn-agent`: reads the environment, adopts, joins, stops at SIGTERM. Guests go on running without
+ * it.
+ */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { createLogger } from "@innkeeper/core/platform";

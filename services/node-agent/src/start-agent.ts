@@ -22,7 +22,10 @@ export interface AgentParts {
   readonly log: Logger;
   /** How many agents divide this host. */
   readonly hostShare: number;
-  /** Blobs shared with a controller in the same process; undefined = own ones, fetched from the controller. */
+  /**
+   * Blobs shared with a controller in the same process; undefined = own ones, fetched from the
+   * controller.
+   */
   readonly blobs: BlobStore | undefined;
   readonly probeKernel: string;
   /** Where the result of the acceleration probe is kept. */

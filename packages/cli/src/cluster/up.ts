@@ -1,4 +1,7 @@
-/** `inn up`: a whole cluster in one process on the embedded store. Guests outlive it; the next `inn up` adopts them. */
+/**
+ * `inn up`: a whole cluster in one process on the embedded store. Guests outlive it; the next `inn
+ * up` adopts them.
+ */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import {

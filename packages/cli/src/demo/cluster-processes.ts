@@ -1,4 +1,7 @@
-/** The demo's cluster: one controller and three node agents, each a process of its own, all below one directory. */
+/**
+ * The demo's cluster: one controller and three node agents, each a process of its own, all below
+ * one directory.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";

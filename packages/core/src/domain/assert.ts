@@ -1,4 +1,7 @@
-/** A broken invariant: a bug, never a user's mistake. It ends the process; state is durable and restart is safe. */
+/**
+ * A broken invariant: a bug, never a user's mistake. It ends the process; state is durable and
+ * restart is safe.
+ */
 export class AssertionError extends Error {
   override readonly name = "AssertionError";
 }

@@ -1,6 +1,7 @@
 /**
- * What the leader wants of one guest on one node (assignment), and what the agent says of it (copy report).
- * Assignments are declarative: applying one twice is the same as once, and an older one never undoes a newer one.
+ * What the leader wants of one guest on one node (assignment), and what the agent says of it (copy
+ * report). Assignments are declarative: applying one twice is the same as once, and an older one
+ * never undoes a newer one.
  */
 import type { CopyExit, MigrationProgress } from "./copy.js";
 import type { ErrorDetail } from "./errors.js";
@@ -8,7 +9,10 @@ import type { RestartPolicy } from "./guest.js";
 import type { ImageManifest } from "./image.js";
 import type { EngineName, Mode } from "./mode.js";
 
-/** `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with everything that belonged to it. */
+/**
+ * `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with
+ * everything that belonged to it.
+ */
 export const ASSIGNED_STATES = [
   "running",
   "paused",
@@ -42,7 +46,9 @@ export interface GuestAssignment {
   readonly migrateTo: { readonly uri: string; readonly downtimeMsMax: number } | undefined;
 }
 
-/** `taken`: the newest assignment is journaled, the agent has not looked at the copy under it yet. */
+/**
+ * `taken`: the newest assignment is journaled, the agent has not looked at the copy under it yet.
+ */
 export const COPY_STATES = [
   "taken",
   "starting",

@@ -8,7 +8,10 @@ export interface BlobName {
   readonly sizeBytes: number;
 }
 
-/** The only thing that may become a file name. @throws `invalid` when it is not 64 lower-case hexadecimal digits. */
+/**
+ * The only thing that may become a file name. @throws `invalid` when it is not 64 lower-case
+ * hexadecimal digits.
+ */
 export function parseSha256(field: string, value: string): string {
   if (!SHA256.test(value)) throw invalidField(field, value, "64 lower-case hexadecimal digits");
   return value;

@@ -30,6 +30,9 @@ export interface MigrationProgress {
   readonly remainingBytes: number;
   readonly totalBytes: number;
   readonly elapsedMs: number;
-  /** Set when the stream has been sent: how long the engine says the guest stood still, without the handover. */
+  /**
+   * Set when the stream has been sent: how long the engine says the guest stood still, without the
+   * handover.
+   */
   readonly engineDowntimeMs: number | undefined;
 }

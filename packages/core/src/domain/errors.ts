@@ -1,7 +1,7 @@
 /**
- * The one error class of the project. `kind` decides the gRPC status code and whether a retry helps,
- * `reason` is a stable UPPER_SNAKE string that clients may branch on, `metadata` holds every variable
- * of the message. Anything thrown that is not a `DomainError` is a bug.
+ * The one error class of the project. `kind` decides the gRPC status code and whether a retry
+ * helps, `reason` is a stable UPPER_SNAKE string that clients may branch on, `metadata` holds every
+ * variable of the message. Anything thrown that is not a `DomainError` is a bug.
  */
 export const ERROR_KINDS = [
   "invalid",
@@ -21,7 +21,9 @@ export const ERROR_KINDS = [
 
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** What a {@link DomainError} is made of; also the form in which errors are stored in operations. */
+/**
+ * What a {@link DomainError} is made of; also the form in which errors are stored in operations.
+ */
 export interface ErrorDetail {
   readonly kind: ErrorKind;
   readonly reason: string;
@@ -53,7 +55,10 @@ export class DomainError extends Error implements ErrorDetail {
   }
 }
 
-/** A field of a request is malformed whatever the state; names field, value (cut to 64 characters) and what is allowed. */
+/**
+ * A field of a request is malformed whatever the state; names field, value (cut to 64 characters)
+ * and what is allowed.
+ */
 export function invalidField(field: string, value: unknown, allowed: string): DomainError {
   const shown = showValue(value);
   return new DomainError({
@@ -115,7 +120,10 @@ export function conflict(
   return new DomainError({ kind: "conflict", reason, message, metadata });
 }
 
-/** Turns anything thrown into a `DomainError`; unknown things become `internal` with the original as cause. */
+/**
+ * Turns anything thrown into a `DomainError`; unknown things become `internal` with the original as
+ * cause.
+ */
 export function toDomainError(thrown: unknown): DomainError {
   if (thrown instanceof DomainError) return thrown;
   return new DomainError(

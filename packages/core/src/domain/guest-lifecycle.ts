@@ -7,7 +7,10 @@ import type { GuestPhase } from "./guest-phase.js";
 
 const RUNNABLE = ["STARTING", "RUNNING", "PAUSED", "STOPPING", "STOPPED", "FAILED"] as const;
 
-/** For each phase, those that may follow. Every phase may become DELETING; DELETING is left only by removal. */
+/**
+ * For each phase, those that may follow. Every phase may become DELETING; DELETING is left only by
+ * removal.
+ */
 const NEXT: Readonly<Record<GuestPhase, readonly GuestPhase[]>> = {
   PENDING: ["PLACED", "STOPPED", "FAILED", "DELETING"],
   PLACED: [...RUNNABLE, "PENDING", "LOST", "DELETING"],
@@ -42,7 +45,10 @@ export interface PhaseChange {
   readonly message: string;
 }
 
-/** The guest in another phase (or in the same one with another reason). An illegal transition is a bug. */
+/**
+ * The guest in another phase (or in the same one with another reason). An illegal transition is a
+ * bug.
+ */
 export function withPhase(guest: Guest, change: PhaseChange): Guest {
   const from = guest.status.phase;
   assert(

@@ -1,6 +1,6 @@
 /**
- * A guest: `spec` is desired and written by users, `status` is observed and written by the leader only.
- * The phase is set in one place, `guest-lifecycle.ts`.
+ * A guest: `spec` is desired and written by users, `status` is observed and written by the leader
+ * only. The phase is set in one place, `guest-lifecycle.ts`.
  */
 import type { CopyExit } from "./copy.js";
 import type { ErrorDetail } from "./errors.js";
@@ -13,14 +13,19 @@ import type { Resources } from "./resources.js";
 export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
 export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
 
-/** `always`: restart whatever ended it; `on-failure`: not after the guest's own power-off; `never`. */
+/**
+ * `always`: restart whatever ended it; `on-failure`: not after the guest's own power-off; `never`.
+ */
 export const RESTART_WHEN = ["always", "on-failure", "never"] as const;
 export type RestartWhen = (typeof RESTART_WHEN)[number];
 
 /** Restarts on the same node. The delay doubles from `backoffMsMin` up to `backoffMsMax`. */
 export interface RestartPolicy {
   readonly when: RestartWhen;
-  /** Restarts in a row before the guest is FAILED; a run of `backoffMsMax` or longer resets the count. */
+  /**
+   * Restarts in a row before the guest is FAILED; a run of `backoffMsMax` or longer resets the
+   * count.
+   */
   readonly attemptsMax: number;
   readonly backoffMsMin: number;
   readonly backoffMsMax: number;
@@ -52,7 +57,10 @@ export interface Placement {
   readonly decision: PlacementDecision;
 }
 
-/** `copying`: reversible, the source owns. `switching`: past the point of no return, the target owns. `reverting`: going back. */
+/**
+ * `copying`: reversible, the source owns. `switching`: past the point of no return, the target
+ * owns. `reverting`: going back.
+ */
 export const MIGRATION_STEPS = ["copying", "switching", "reverting"] as const;
 export type MigrationStep = (typeof MIGRATION_STEPS)[number];
 
@@ -94,7 +102,10 @@ export interface Guest {
   readonly labels: Labels;
   /** Counts spec changes. */
   readonly generation: number;
-  /** Counts changes of what nodes should do for this guest: spec, placement, migration step, deletion. Orders assignments. */
+  /**
+   * Counts changes of what nodes should do for this guest: spec, placement, migration step,
+   * deletion. Orders assignments.
+   */
   readonly intent: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

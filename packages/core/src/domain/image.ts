@@ -1,4 +1,7 @@
-/** Images: what a guest boots from. Content-addressed: blobs by sha256, the image by the sha256 of its canonical manifest. */
+/**
+ * Images: what a guest boots from. Content-addressed: blobs by sha256, the image by the sha256 of
+ * its canonical manifest.
+ */
 
 import type { Mode } from "./mode.js";
 

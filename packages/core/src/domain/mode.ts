@@ -1,5 +1,6 @@
 /**
- * The ways to virtualize a guest (ARCHITECTURE.md, "Modes"): what the guest sees, not which program runs it.
+ * The ways to virtualize a guest (ARCHITECTURE.md, "Modes"): what the guest sees, not which program
+ * runs it.
  */
 export const MODES = ["full", "hybrid", "paravirt", "container"] as const;
 export type Mode = (typeof MODES)[number];
@@ -14,7 +15,9 @@ export type EngineName = (typeof ENGINE_NAMES)[number];
 export const ACCELERATIONS = ["kvm", "hvf", "tcg", "none"] as const;
 export type Acceleration = (typeof ACCELERATIONS)[number];
 
-/** What one engine can do on one node in one mode; advertised by the agent, used by the scheduler. */
+/**
+ * What one engine can do on one node in one mode; advertised by the agent, used by the scheduler.
+ */
 export interface ModeAbility {
   readonly engine: EngineName;
   readonly engineVersion: string;

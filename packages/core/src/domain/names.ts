@@ -1,6 +1,7 @@
 /**
  * Names that users choose. RFC 1123 label: 1 to 63 characters, lower-case letters, digits and `-`,
- * not starting or ending with `-`. Nothing else ever becomes part of a key, a path or a command line.
+ * not starting or ending with `-`. Nothing else ever becomes part of a key, a path or a command
+ * line.
  */
 import { invalidField } from "./errors.js";
 
@@ -33,7 +34,10 @@ export function parseUuid(field: string, value: string): string {
   return value;
 }
 
-/** @throws `invalid` for the first label whose key or value is malformed, or when there are too many. */
+/**
+ * @throws `invalid` for the first label whose key or value is malformed, or when there are too
+ * many.
+ */
 export function parseLabels(field: string, labels: Readonly<Record<string, string>>): Labels {
   const entries = Object.entries(labels);
   if (entries.length > LABELS_MAX) {

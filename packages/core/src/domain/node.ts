@@ -1,4 +1,7 @@
-/** A node: a host that runs guests, as its agent reported it at join. Heartbeats are not part of the record. */
+/**
+ * A node: a host that runs guests, as its agent reported it at join. Heartbeats are not part of the
+ * record.
+ */
 import type { ModeAbility } from "./mode.js";
 import type { Labels } from "./names.js";
 import { mapResources, type Resources } from "./resources.js";

@@ -1,4 +1,7 @@
-/** An operation: a durable record of long work on a guest. Ends exactly once and says truthfully what was done (I6). */
+/**
+ * An operation: a durable record of long work on a guest. Ends exactly once and says truthfully
+ * what was done (I6).
+ */
 import type { MigrationProgress } from "./copy.js";
 import type { ErrorDetail } from "./errors.js";
 

@@ -1,7 +1,13 @@
-/** Placement: the decision "guest G on node N in mode M" with its reasons, and the reasons when nothing fits. */
+/**
+ * Placement: the decision "guest G on node N in mode M" with its reasons, and the reasons when
+ * nothing fits.
+ */
 import type { EngineName, Mode } from "./mode.js";
 
-/** What kept one node from taking the guest. `need` and `have` are set where the filter compares numbers. */
+/**
+ * What kept one node from taking the guest. `need` and `have` are set where the filter compares
+ * numbers.
+ */
 export interface Rejection {
   readonly nodeId: string;
   readonly filter: PlacementFilter;

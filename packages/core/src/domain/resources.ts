@@ -1,4 +1,6 @@
-/** Amounts of what a node has and a guest takes. Every amount is a safe integer of at least zero. */
+/**
+ * Amounts of what a node has and a guest takes. Every amount is a safe integer of at least zero.
+ */
 export const RESOURCE_KINDS = ["cpuMillis", "memoryMib", "diskMib"] as const;
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 export type Resources = Readonly<Record<ResourceKind, number>>;

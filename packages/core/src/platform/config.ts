@@ -1,6 +1,7 @@
 /**
- * Settings from the environment: one documented table for each service, all problems reported at once. A table is the only
- * place where a default stands; only `main.ts` files hand the environment in.
+ * Settings from the environment: one documented table for each service, all problems reported at
+ * once. A table is the only place where a default stands; only `main.ts` files hand the environment
+ * in.
  */
 import { DomainError } from "../domain/errors.js";
 

@@ -2,7 +2,8 @@
  * Blobs as files: `<directory>/<sha256>`, written as `<directory>/partial/<sha256>.<n>` first. One
  * process owns the directory.
  *
- * B1 A file under its hash is whole, verified and on the disk: it is renamed there only after fsync.
+ * B1 A file under its hash is whole, verified and on the disk: it is renamed there only after
+ *    fsync.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Many writers, one disk sync: what is asked for in one turn of the event loop, and while the disk is
- * busy, is written as one group. A writer that comes alone waits for nothing but its own sync.
+ * Many writers, one disk sync: what is asked for in one turn of the event loop, and while the disk
+ * is busy, is written as one group. A writer that comes alone waits for nothing but its own sync.
  *
  * G1 Groups are written in the order of asking; the items of one `submit` are never split.
  * G2 When a group fails, everyone in it gets the error and nobody else does.
@@ -13,7 +13,10 @@ export interface GroupCommitOptions<Item, Result> {
   readonly what: string;
   /** A group is closed when it holds this many items; the rest waits for the next turn. */
   readonly itemsMax: number;
-  /** Writes the group durably and answers each item, in order. Throws when nothing is known to be done. */
+  /**
+   * Writes the group durably and answers each item, in order. Throws when nothing is known to be
+   * done.
+   */
   readonly write: (items: readonly Item[]) => readonly Result[];
 }
 

@@ -11,7 +11,10 @@ export const systemClock: Clock = {
   schedule: (delayMs, callback) => scheduleAt(performance.now() + Math.max(0, delayMs), callback),
 };
 
-/** Node's timers may fire a millisecond early and not after 24.8 days, so the rest is waited for again. */
+/**
+ * Node's timers may fire a millisecond early and not after 24.8 days, so the rest is waited for
+ * again.
+ */
 function scheduleAt(dueMs: number, callback: () => void): () => void {
   let timer: NodeJS.Timeout;
   const wait = (): void => {

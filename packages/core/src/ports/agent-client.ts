@@ -13,12 +13,16 @@ export interface ConsoleChunk {
 
 export interface AgentClient {
   /**
-   * Takes the assignments durably and starts to act on them; answers with the reports as they are then.
-   * Older intents and epochs are ignored, the answer shows the newer one.
-   * @throws `conflict` (LEADER_FENCED) when the agent has seen a higher leader epoch; `unavailable` when it cannot be reached.
+   * Takes the assignments durably and starts to act on them; answers with the reports as they are
+   * then. Older intents and epochs are ignored, the answer shows the newer one.
+   * @throws `conflict` (LEADER_FENCED) when the agent has seen a higher leader epoch; `unavailable`
+   * when it cannot be reached.
    */
   apply(request: ApplyAssignments): Promise<readonly CopyReport[]>;
-  /** Console bytes of the guest's copy from `offset` on; empty at the end. @throws `not-found` when the node has no copy. */
+  /**
+   * Console bytes of the guest's copy from `offset` on; empty at the end. @throws `not-found` when
+   * the node has no copy.
+   */
   readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk>;
   close(): void;
 }

@@ -1,6 +1,6 @@
 /**
- * What an agent must not forget: the newest assignment of each guest, the highest epochs seen. Contract suite:
- * `testing/contracts/agent-journal.contract.ts`.
+ * What an agent must not forget: the newest assignment of each guest, the highest epochs seen.
+ * Contract suite: `testing/contracts/agent-journal.contract.ts`.
  *
  * J1 What `put` acknowledged is there after `kill -9`.
  * J2 An entry with desired state `absent` is kept as a tombstone until it is dropped.
@@ -11,7 +11,10 @@ import type { ErrorDetail } from "../domain/errors.js";
 
 export interface JournalEntry {
   readonly assignment: GuestAssignment;
-  /** Engine copy that may exist on this host: its epoch; undefined = none. Written before the launch. */
+  /**
+   * Engine copy that may exist on this host: its epoch; undefined = none. Written before the
+   * launch.
+   */
   readonly launchedEpoch: number | undefined;
   /** `startCount` of the assignment under which the restarts below are counted. */
   readonly startCount: number;

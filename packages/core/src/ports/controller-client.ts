@@ -1,4 +1,6 @@
-/** An agent's way to the controllers. Contract suite: `testing/contracts/agent-client.contract.ts`. */
+/**
+ * An agent's way to the controllers. Contract suite: `testing/contracts/agent-client.contract.ts`.
+ */
 import type { CopyReport } from "../domain/assignment.js";
 import type { NodeRecord } from "../domain/node.js";
 

@@ -1,9 +1,13 @@
 /**
- * The engine port: one hypervisor on one node. Contract suite: `testing/contracts/engine.contract.ts`.
+ * The engine port: one hypervisor on one node. Contract suite:
+ * `testing/contracts/engine.contract.ts`.
  *
- * E1 Guests outlive the process that launched them: after `kill -9` of the agent, `adopt` finds each copy again.
- * E2 A copy is named by (guestUid, epoch); both are ours (a UUID and an integer), so they are safe in paths.
- * E3 `destroy` is idempotent and complete: afterwards no process, socket or file of the copy exists.
+ * E1 Guests outlive the process that launched them: after `kill -9` of the agent, `adopt` finds
+ *    each copy again.
+ * E2 A copy is named by (guestUid, epoch); both are ours (a UUID and an integer), so they are safe
+ *    in paths.
+ * E3 `destroy` is idempotent and complete: afterwards no process, socket or file of the copy
+ *    exists.
  * E4 `launch` leaves nothing behind when it fails.
  * E5 A copy launched as incoming never executes a guest instruction before `resume`.
  * E6 The end of a copy is seen within a second, with its reason, also for adopted copies.
@@ -12,7 +16,9 @@
 import type { CopyExit, CopyRef, MigrationProgress } from "../domain/copy.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
 
-/** Everything needed to run one copy of a guest. Paths are absolute and made by us, never by a user. */
+/**
+ * Everything needed to run one copy of a guest. Paths are absolute and made by us, never by a user.
+ */
 export interface CopyLaunch extends CopyRef {
   readonly mode: Mode;
   readonly vcpuCount: number;
@@ -20,15 +26,20 @@ export interface CopyLaunch extends CopyRef {
   readonly boot: {
     readonly kernelPath: string;
     readonly initrdPath: string | undefined;
-    /** Kernel command line; may hold any printable character, so an engine must never split or re-parse it. */
+    /**
+     * Kernel command line; may hold any printable character, so an engine must never split or
+     * re-parse it.
+     */
     readonly commandLine: string;
   };
   /** True: wait, stopped, for a migration stream instead of booting. */
   readonly isIncoming: boolean;
 }
 
-/** `incoming`: waits for or receives a stream. `received`: the whole stream has arrived, vCPUs stopped. */
-/** `sent`: the whole state has been sent elsewhere, vCPUs stopped; `resume` takes it back. */
+/**
+ * `incoming`: waits for or receives a stream. `received`: the whole stream has arrived, vCPUs
+ * stopped. `sent`: the whole state has been sent elsewhere, vCPUs stopped; `resume` takes it back.
+ */
 export type CopyRunState = "running" | "paused" | "incoming" | "received" | "sent" | "ended";
 
 export interface MigrateOptions {
@@ -38,14 +49,20 @@ export interface MigrateOptions {
   readonly onProgress: (progress: MigrationProgress) => void;
 }
 
-/** A handle on one copy. All methods reject with `DomainError`; after the end they reject with kind `precondition`. */
+/**
+ * A handle on one copy. All methods reject with `DomainError`; after the end they reject with kind
+ * `precondition`.
+ */
 export interface EngineCopy {
   readonly ref: CopyRef;
   readonly pid: number | undefined;
   runState(): Promise<CopyRunState>;
   /** Resolves once, when the copy has ended by itself or by `destroy`; never rejects. */
   readonly ended: Promise<CopyExit>;
-  /** Calls the listener whenever `runState` may have changed by itself: a stream arrived, the engine stopped the guest. */
+  /**
+   * Calls the listener whenever `runState` may have changed by itself: a stream arrived, the engine
+   * stopped the guest.
+   */
   onChange(listener: () => void): void;
   /** Stops the vCPUs, keeps memory. Idempotent. */
   pause(): Promise<void>;
@@ -57,20 +74,32 @@ export interface EngineCopy {
   destroy(): Promise<void>;
   /** On an `incoming` copy: opens the receiving end and returns its address. Idempotent. */
   listen(): Promise<string>;
-  /** Sends the running copy to `uri`; resolves when this copy is `sent`. Rejects, copy running again, when it fails or is cancelled. */
+  /**
+   * Sends the running copy to `uri`; resolves when this copy is `sent`. Rejects, copy running
+   * again, when it fails or is cancelled.
+   */
   migrate(options: MigrateOptions): Promise<MigrationProgress>;
   /** Cancels a running `migrate`; a no-op when none runs. */
   cancelMigration(): Promise<void>;
-  /** Console bytes from `offset` on, at most `bytesMax`; `nextOffset` continues. Serial output is kept in a bounded log. */
+  /**
+   * Console bytes from `offset` on, at most `bytesMax`; `nextOffset` continues. Serial output is
+   * kept in a bounded log.
+   */
   readConsole(offset: number, bytesMax: number): Promise<{ bytes: Uint8Array; nextOffset: number }>;
 }
 
 export interface Engine {
-  /** Finds out what this engine can do on this host, by running a guest where that matters. Empty with reason when it cannot work. */
+  /**
+   * Finds out what this engine can do on this host, by running a guest where that matters. Empty
+   * with reason when it cannot work.
+   */
   probe(): Promise<EngineProbe>;
   /** Resolves when the copy's vCPUs run (or, if incoming, when it is ready to `listen`). */
   launch(launch: CopyLaunch): Promise<EngineCopy>;
-  /** Takes over a copy left by an earlier agent process; undefined when no such copy lives (its leftovers are then removed). */
+  /**
+   * Takes over a copy left by an earlier agent process; undefined when no such copy lives (its
+   * leftovers are then removed).
+   */
   adopt(ref: CopyRef): Promise<EngineCopy | undefined>;
   /** Every copy of which anything exists on this host: processes, directories. */
   list(): Promise<readonly CopyRef[]>;

@@ -11,7 +11,10 @@ export interface LeaderTerm {
 }
 
 export interface LeaderLease {
-  /** Undefined while somebody else holds it. The same holder asking again while it holds is granted a new epoch. */
+  /**
+   * Undefined while somebody else holds it. The same holder asking again while it holds is granted
+   * a new epoch.
+   */
   acquire(holderId: string, ttlMs: number): Promise<LeaderTerm | undefined>;
   /** False when the term is over: stop leading at once. */
   renew(term: LeaderTerm, ttlMs: number): Promise<boolean>;

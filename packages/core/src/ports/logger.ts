@@ -1,4 +1,7 @@
-/** Structured log: a constant lower-case sentence plus fields. `error` = a human must act, `warn` = degraded and self-healing. */
+/**
+ * Structured log: a constant lower-case sentence plus fields. `error` = a human must act, `warn` =
+ * degraded and self-healing.
+ */
 export interface Logger {
   debug(fields: LogFields, sentence: string): void;
   info(fields: LogFields, sentence: string): void;

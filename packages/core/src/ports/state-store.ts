@@ -4,8 +4,10 @@
  * S1 A transaction is all or nothing and gets one revision; revisions only grow.
  * S2 An acknowledged commit survives `kill -9` at any later moment (I5).
  * S3 A transaction with a leader epoch lower than the highest granted is refused (I4).
- * S4 A bounded counter never exceeds its maximum by a commit that raises it; lowering always works, never below zero.
- * S5 A request id is remembered for 24 h: same id and body gives the first answer, another body is refused.
+ * S4 A bounded counter never exceeds its maximum by a commit that raises it; lowering always works,
+ *    never below zero.
+ * S5 A request id is remembered for 24 h: same id and body gives the first answer, another body is
+ *    refused.
  * S6 `changes` yields every commit after a revision exactly once, in order, or says `compacted`.
  */
 import type { Guest } from "../domain/guest.js";
@@ -72,7 +74,10 @@ export interface Transaction {
 export interface Committed {
   readonly isCommitted: true;
   readonly revision: Revision;
-  /** Set when the request id was used before with the same body: nothing was done now, this was the answer then. */
+  /**
+   * Set when the request id was used before with the same body: nothing was done now, this was the
+   * answer then.
+   */
   readonly replayedAnswer: string | undefined;
 }
 
@@ -115,13 +120,20 @@ export interface StoreSnapshot {
 }
 
 export interface StateStore {
-  /** @throws `unavailable` when nothing is known to be done; `timeout` when the outcome is unknown. */
+  /**
+   * @throws `unavailable` when nothing is known to be done; `timeout` when the outcome is unknown.
+   */
   commit(transaction: Transaction): Promise<CommitResult>;
   /** Each atomic on its own, applied in order, one disk sync for all. */
   commitAll(transactions: readonly Transaction[]): Promise<readonly CommitResult[]>;
-  /** Consistent at one revision. @throws `corrupt` naming the key of a record that does not parse. */
+  /**
+   * Consistent at one revision. @throws `corrupt` naming the key of a record that does not parse.
+   */
   snapshot(): Promise<StoreSnapshot>;
-  /** Ends when the signal aborts; yields `compacted` and ends when `after` is older than the kept log. */
+  /**
+   * Ends when the signal aborts; yields `compacted` and ends when `after` is older than the kept
+   * log.
+   */
   changes(after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch | "compacted">;
   /** The lowest revision that `changes` can start after now. */
   oldestRevision(): Promise<Revision>;

@@ -5,7 +5,10 @@ import type { Image } from "../domain/image.js";
 import type { Operation } from "../domain/operation.js";
 import type { Resources } from "../domain/resources.js";
 
-/** `synced`: its agent has told everything it has. `unreachable`: its lease has run out. `unknown`: neither yet. */
+/**
+ * `synced`: its agent has told everything it has. `unreachable`: its lease has run out. `unknown`:
+ * neither yet.
+ */
 export type NodeLink = "synced" | "unreachable" | "unknown";
 
 export interface GuestView {

@@ -52,7 +52,9 @@ export type CopyAction =
   | "migrate"
   | "cancel-migration";
 
-/** `state` is what to report; `action` what to do now; `wakeAtMs` when to look again at the latest. */
+/**
+ * `state` is what to report; `action` what to do now; `wakeAtMs` when to look again at the latest.
+ */
 export interface CopyPlan {
   readonly state: CopyState;
   readonly action: CopyAction | undefined;
@@ -168,7 +170,10 @@ export function afterLaunch(
   };
 }
 
-/** What to remember when a copy has ended, or could not be launched, while `assignment` was in force. */
+/**
+ * What to remember when a copy has ended, or could not be launched, while `assignment` was in
+ * force.
+ */
 export function afterExit(
   memory: RestartMemory,
   assignment: GuestAssignment,

@@ -1,10 +1,12 @@
 /**
- * What the leader does next for one guest: compares the record with what the nodes report. Pure and level-triggered:
- * nothing depends on having seen an edge, doing it twice is the same as once.
+ * What the leader does next for one guest: compares the record with what the nodes report. Pure and
+ * level-triggered: nothing depends on having seen an edge, doing it twice is the same as once.
  *
  * G1 A write comes before the acts that follow from it (write first, act after).
- * G2 A node is told to run a copy only if the committed record places it there with this epoch (I1).
- * G3 An allocation is released only when its node has confirmed that nothing of the guest is left there, or is unreachable.
+ * G2 A node is told to run a copy only if the committed record places it there with this epoch
+ *    (I1).
+ * G3 An allocation is released only when its node has confirmed that nothing of the guest is left
+ *    there, or is unreachable.
  */
 
 import type { CopyReport } from "../domain/assignment.js";

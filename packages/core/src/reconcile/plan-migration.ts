@@ -1,13 +1,17 @@
 /**
- * Live migration, step by step (ARCHITECTURE.md, "Migration"). The guest record is the one point of decision:
+ * Live migration, step by step (ARCHITECTURE.md, "Migration"). The guest record is the one point of
+ * decision:
  *
- * `copying`   the source owns the guest; the target receives, its CPUs never run. Anything that fails leads to `reverting`.
- * `switching` committed when the whole state has arrived and both copies stand still; from here the target owns it.
+ * `copying`   the source owns the guest; the target receives, its CPUs never run. Anything that
+ *             fails leads to `reverting`.
+ * `switching` committed when the whole state has arrived and both copies stand still; from here
+ *             the target owns it.
  * `reverting` the target's copy is removed, the source runs on.
  *
- * M1 `switching` and `reverting` exclude each other: both are compare-and-set of the same record, so at most one
- *    copy is ever told to run (I1).
- * M2 While `copying`, nobody is told `running`: a late message cannot wake the source after it was sent.
+ * M1 `switching` and `reverting` exclude each other: both are compare-and-set of the same record,
+ *    so at most one copy is ever told to run (I1).
+ * M2 While `copying`, nobody is told `running`: a late message cannot wake the source after it was
+ *    sent.
  */
 import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";

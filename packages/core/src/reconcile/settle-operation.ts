@@ -1,10 +1,16 @@
-/** Decides whether an operation has ended, from the guest as it is. An operation ends exactly once (I6). */
+/**
+ * Decides whether an operation has ended, from the guest as it is. An operation ends exactly once
+ * (I6).
+ */
 import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest } from "../domain/guest.js";
 import type { GuestPhase } from "../domain/guest-phase.js";
 import type { Operation, OperationKind, OperationState } from "../domain/operation.js";
 
-/** Phases in which each kind of operation has done what it says. Deletion and migration end elsewhere. */
+/**
+ * Phases in which each kind of operation has done what it says. Deletion and migration end
+ * elsewhere.
+ */
 const REACHED: Readonly<Partial<Record<OperationKind, readonly GuestPhase[]>>> = {
   create: ["RUNNING", "PAUSED", "STOPPED"],
   start: ["RUNNING", "STOPPED"],

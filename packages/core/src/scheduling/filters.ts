@@ -1,6 +1,7 @@
 /**
- * Placement filters: each says whether one node can take the guest, with numbers where numbers are compared.
- * All filters are asked, so that a refusal names every obstacle of a node and not only the first.
+ * Placement filters: each says whether one node can take the guest, with numbers where numbers are
+ * compared. All filters are asked, so that a refusal names every obstacle of a node and not only
+ * the first.
  */
 import { IMAGE_MODES, type ImageKind } from "../domain/image.js";
 import type { Mode, ModeAbility, ModeRequest } from "../domain/mode.js";
@@ -51,7 +52,9 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
   return found;
 }
 
-/** Preference of modes when the user leaves the choice to the scheduler: the least emulation wins. */
+/**
+ * Preference of modes when the user leaves the choice to the scheduler: the least emulation wins.
+ */
 export const MODE_PREFERENCE: Readonly<Record<Mode, number>> = {
   paravirt: 1,
   hybrid: 0.75,
@@ -74,8 +77,9 @@ function canUse(request: PlacementRequest, ability: ModeAbility): boolean {
 
 function missingMode(request: PlacementRequest, node: NodeRecord): string {
   const offered = [...new Set(node.abilities.map((ability) => ability.mode))].join(", ") || "none";
-  const wanted = request.migratingFrom
-    ? `${request.migratingFrom.ability.mode} by ${request.migratingFrom.ability.engine} ${request.migratingFrom.ability.engineVersion} with live migration`
+  const source = request.migratingFrom?.ability;
+  const wanted = source
+    ? `${source.mode} by ${source.engine} ${source.engineVersion} with live migration`
     : `${request.mode} for a ${request.imageKind} image`;
   return `needs mode ${wanted}, node offers ${offered}`;
 }

@@ -1,6 +1,7 @@
 /**
- * Placement: a pure question. The same input gives the same decision (I8), and the decision explains itself.
- * Scores favour the node that stays emptiest (spread), then the mode with the least emulation.
+ * Placement: a pure question. The same input gives the same decision (I8), and the decision
+ * explains itself. Scores favour the node that stays emptiest (spread), then the mode with the
+ * least emulation.
  */
 import type { ModeAbility } from "../domain/mode.js";
 import { allocatable } from "../domain/node.js";
@@ -99,7 +100,8 @@ function explain(
 ): string {
   const node = best.view.node.id;
   const why = request.mode === "auto" ? "least emulation offered" : "as asked";
-  const free = `${Math.round(freeShareAfter(request, best.view) * 100)} % of its scarcest resource stays free`;
+  const percent = Math.round(freeShareAfter(request, best.view) * 100);
+  const free = `${percent} % of its scarcest resource stays free`;
   const others = candidates.length - 1;
   const rank = others === 0 ? "the only node that fits" : `best of ${candidates.length} that fit`;
   return `${best.ability.mode} (${why}) on ${node}: ${rank}, ${free}`;

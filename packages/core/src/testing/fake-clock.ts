@@ -60,7 +60,8 @@ export class FakeClock implements Clock {
 
   /**
    * Lets time pass until the condition holds, asking after each timer.
-   * @throws Error when it does not hold within `withinMs` of virtual time, or nothing is left to wait for.
+   * @throws Error when it does not hold within `withinMs` of virtual time, or nothing is left to
+   * wait for.
    */
   async runUntil(condition: () => boolean | Promise<boolean>, withinMs: number): Promise<void> {
     const endMs = this.#monotonicMs + withinMs;
@@ -88,7 +89,10 @@ export class FakeClock implements Clock {
   }
 }
 
-/** One simulated process's view of a {@link FakeClock}: ends with the process, and its wall clock may be wrong. */
+/**
+ * One simulated process's view of a {@link FakeClock}: ends with the process, and its wall clock
+ * may be wrong.
+ */
 export class ProcessClock implements Clock {
   readonly #clock: FakeClock;
   #wallOffsetMs = 0;

@@ -1,4 +1,7 @@
-/** What tests of any workspace use: fakes for the ports, seeded randomness, builders. Contract suites are imported by path. */
+/**
+ * What tests of any workspace use: fakes for the ports, seeded randomness, builders. Contract
+ * suites are imported by path.
+ */
 export {
   aGuest,
   aJournalEntry,

@@ -1,4 +1,6 @@
-/** The leader lease beside a {@link MemoryDisk}: the same truth for everyone who has the disk open. */
+/**
+ * The leader lease beside a {@link MemoryDisk}: the same truth for everyone who has the disk open.
+ */
 import type { Clock } from "../ports/clock.js";
 import type { LeaderLease, LeaderTerm } from "../ports/leader-lease.js";
 import type { MemoryDisk } from "./memory-state-store.js";

@@ -1,7 +1,7 @@
 /**
  * The store port in memory, for tests and simulation: deterministic, answers within microtasks, all
- * time from the clock. Several stores may share one disk: a crashed controller's successor opens the
- * disk again and sees all that was acknowledged.
+ * time from the clock. Several stores may share one disk: a crashed controller's successor opens
+ * the disk again and sees all that was acknowledged.
  */
 
 import { unavailable } from "../domain/errors.js";

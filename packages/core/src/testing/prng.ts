@@ -1,6 +1,6 @@
 /**
- * Seeded randomness: the same seed gives the same numbers on every machine. Algorithm: sfc32, seeded
- * by splitmix32. Not for secrets.
+ * Seeded randomness: the same seed gives the same numbers on every machine. Algorithm: sfc32,
+ * seeded by splitmix32. Not for secrets.
  */
 import { assert } from "../domain/assert.js";
 

@@ -1,4 +1,7 @@
-/** Timers by due time; those due at the same moment in the order in which they were set. A binary heap. */
+/**
+ * Timers by due time; those due at the same moment in the order in which they were set. A binary
+ * heap.
+ */
 export interface Timer {
   readonly dueMs: number;
   readonly sequence: number;

@@ -29,7 +29,9 @@ export class ChangeWindow {
     }
   }
 
-  /** The lowest revision that `since` knows the successor of; undefined while the window is empty. */
+  /**
+   * The lowest revision that `since` knows the successor of; undefined while the window is empty.
+   */
   get startsAfter(): Revision | undefined {
     const last = this.#batches.at(-1);
     if (last === undefined) return undefined;
@@ -92,7 +94,9 @@ export class Wakeups {
   }
 }
 
-/** What `StateStore.changes` does, over any source. Does not end before abort, close or `compacted`. */
+/**
+ * What `StateStore.changes` does, over any source. Does not end before abort, close or `compacted`.
+ */
 export async function* watchChanges(
   source: ChangeSource,
   after: Revision,

@@ -1,4 +1,7 @@
-/** Who holds the leader lease until when: the rules L1 and L2 for stores that keep the lease in memory. */
+/**
+ * Who holds the leader lease until when: the rules L1 and L2 for stores that keep the lease in
+ * memory.
+ */
 import type { LeaderTerm } from "../ports/leader-lease.js";
 
 export class LeaseState {

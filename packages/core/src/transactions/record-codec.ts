@@ -1,4 +1,7 @@
-/** Records as stored text: JSON with the version of its shape, so that a later release can tell old from new. */
+/**
+ * Records as stored text: JSON with the version of its shape, so that a later release can tell old
+ * from new.
+ */
 import { DomainError } from "../domain/errors.js";
 import type { RecordValue } from "../ports/state-store.js";
 

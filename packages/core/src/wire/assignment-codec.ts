@@ -1,4 +1,7 @@
-/** Assignments and copy reports on the private wire between controllers and agents. Both ends validate. */
+/**
+ * Assignments and copy reports on the private wire between controllers and agents. Both ends
+ * validate.
+ */
 import type {
   GuestAssignment as ProtoAssignment,
   CopyReport as ProtoReport,

@@ -88,7 +88,10 @@ export const OPERATION_STATE_TO_PROTO = {
   cancelled: ProtoOperationState.CANCELLED,
 } satisfies Record<OperationState, ProtoOperationState>;
 
-/** The domain value of a proto enum value. @throws `invalid` naming the field for unset and unknown values. */
+/**
+ * The domain value of a proto enum value. @throws `invalid` naming the field for unset and unknown
+ * values.
+ */
 export function parseEnum<Domain extends string, Proto extends string>(
   field: string,
   value: Proto,

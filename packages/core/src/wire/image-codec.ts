@@ -1,3 +1,4 @@
+/** Image manifests on the wire: parsed and checked on the way in, written on the way out. */
 import type {
   ImageBlob as ProtoBlob,
   ImageManifest as ProtoManifest,

@@ -1,4 +1,7 @@
-/** Between the wire and the domain: codecs that validate ("parse, do not validate later"). Used by both services. */
+/**
+ * Between the wire and the domain: codecs that validate ("parse, do not validate later"). Used by
+ * both services.
+ */
 export * from "./assignment-codec.js";
 export * from "./enums.js";
 export * from "./image-codec.js";

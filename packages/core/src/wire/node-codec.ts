@@ -1,3 +1,4 @@
+/** Nodes on the wire: their resources, abilities and how they introduce themselves. */
 import type { JoinNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 import type { ModeAbility as ProtoAbility } from "@innkeeper/proto/innkeeper/v1/node";
 import type { Resources as ProtoResources } from "@innkeeper/proto/innkeeper/v1/resources";

@@ -1,4 +1,6 @@
-/** Numbers, durations and texts from outside. Every refusal names field, value and what is allowed. */
+/**
+ * Numbers, durations and texts from outside. Every refusal names field, value and what is allowed.
+ */
 import type { Duration } from "@innkeeper/proto/google/protobuf/duration";
 import { invalidField } from "../domain/errors.js";
 
@@ -15,7 +17,9 @@ export function parseInteger(field: string, value: number, { min, max }: Range):
   return value;
 }
 
-/** Milliseconds of a duration, or `unset` when there is none. @throws `invalid` outside the range. */
+/**
+ * Milliseconds of a duration, or `unset` when there is none. @throws `invalid` outside the range.
+ */
 export function parseDurationMs(
   field: string,
   value: Duration | undefined,

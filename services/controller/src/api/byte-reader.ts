@@ -9,7 +9,10 @@ export class ByteReader {
     this.#pieces = pieces[Symbol.asyncIterator]();
   }
 
-  /** The next `sizeBytes` bytes, which the caller must read to the end. @throws `invalid` when the stream is too short. */
+  /**
+   * The next `sizeBytes` bytes, which the caller must read to the end. @throws `invalid` when the
+   * stream is too short.
+   */
   async *take(sizeBytes: number): AsyncGenerator<Uint8Array> {
     let left = sizeBytes;
     while (left > 0) {

@@ -1,3 +1,4 @@
+/** ClusterService: which release answers, who leads by epoch, and how much there is. */
 import { unary } from "@innkeeper/core/platform";
 import type { ClusterServiceServer } from "@innkeeper/proto/innkeeper/v1/cluster_service";
 import type { Controller } from "../controller.js";

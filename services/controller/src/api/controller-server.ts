@@ -1,4 +1,6 @@
-/** The controller's gRPC server: every public service, the agents' registry, health and reflection. */
+/**
+ * The controller's gRPC server: every public service, the agents' registry, health and reflection.
+ */
 import type { Server } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";

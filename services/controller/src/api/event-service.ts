@@ -1,3 +1,4 @@
+/** EventService: the change log, told for people and resumable from a revision. */
 import { serverStream, unary } from "@innkeeper/core/platform";
 import type { Event } from "@innkeeper/proto/innkeeper/v1/event";
 import type { EventServiceServer } from "@innkeeper/proto/innkeeper/v1/event_service";

@@ -1,3 +1,4 @@
+/** GuestService: parses requests, calls the commands, answers from the mirror. */
 import { invalidField, notFound, parseLabels, parseName } from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
 import { parseDurationMs, parseInteger, parseRestartPolicy } from "@innkeeper/core/wire";

@@ -1,3 +1,4 @@
+/** ImageService: manifests are records, their bytes go to the blob store. */
 import { createHash } from "node:crypto";
 import {
   canonicalManifest,
@@ -46,7 +47,9 @@ export function imageService(controller: Controller): ImageServiceServer {
   };
 }
 
-/** Stores and verifies each blob, then makes the image known. Nothing is known of a broken import. */
+/**
+ * Stores and verifies each blob, then makes the image known. Nothing is known of a broken import.
+ */
 async function importImage(
   controller: Controller,
   requests: AsyncIterable<ImportImageRequest>,

@@ -1,3 +1,4 @@
+/** NodeService: what nodes there are, cordon and uncordon. */
 import { notFound, parseName } from "@innkeeper/core";
 import { unary } from "@innkeeper/core/platform";
 import type { NodeServiceServer } from "@innkeeper/proto/innkeeper/v1/node_service";

@@ -1,3 +1,4 @@
+/** OperationService: operations are records; waiting and watching follow the change log. */
 import {
   type ChangeBatch,
   isDone,

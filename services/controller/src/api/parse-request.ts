@@ -44,8 +44,8 @@ export interface Page<T> {
 }
 
 /**
- * One page of the items in order of their keys. The token is the last key of the page before, tied to the query it came
- * from, so that pages stay right while items come and go.
+ * One page of the items in order of their keys. The token is the last key of the page before, tied
+ * to the query it came from, so that pages stay right while items come and go.
  */
 export function pageOf<T>(
   items: readonly T[],

@@ -1,3 +1,4 @@
+/** ProjectService: tenants and their quotas. */
 import { invalidField, notFound, parseName } from "@innkeeper/core";
 import { unary } from "@innkeeper/core/platform";
 import type { ProjectServiceServer } from "@innkeeper/proto/innkeeper/v1/project_service";

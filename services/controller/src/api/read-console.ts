@@ -8,7 +8,10 @@ const BYTES_MAX = 64 * 1024;
 /** Pause between looks when following and nothing came. */
 const POLL_MS = 25;
 
-/** @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not answer. */
+/**
+ * @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not
+ * answer.
+ */
 export async function* readConsole(
   controller: Controller,
   request: GuestRef & { readonly isFollowing: boolean; readonly signal: AbortSignal },

@@ -25,7 +25,9 @@ const NOTHING: WatchGuestsResponse = {
   snapshotComplete: false,
 };
 
-/** @throws `precondition` (WATCH_COMPACTED) when the changes after the revision are no longer kept. */
+/**
+ * @throws `precondition` (WATCH_COMPACTED) when the changes after the revision are no longer kept.
+ */
 export async function* watchGuests(
   { mirror, store }: Controller,
   { projectId, fromRevision, signal }: WatchRequest,

@@ -1,4 +1,6 @@
-/** Cancelling: marks the operation; the leader undoes what can be undone and says so in the record. */
+/**
+ * Cancelling: marks the operation; the leader undoes what can be undone and says so in the record.
+ */
 import { guestKey, notFound, precondition, recordKey } from "@innkeeper/core";
 import { type CommandContext, mutate } from "./command-context.js";
 

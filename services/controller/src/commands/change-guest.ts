@@ -1,4 +1,7 @@
-/** The frame of all commands on one existing guest: read, refuse or change, commit with a new operation. */
+/**
+ * The frame of all commands on one existing guest: read, refuse or change, commit with a new
+ * operation.
+ */
 import {
   type Check,
   type CounterChange,

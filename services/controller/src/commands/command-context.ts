@@ -25,7 +25,10 @@ const MIRROR_WAIT_MS = 5_000;
 /** How often a command tries again when somebody else was faster. */
 const ATTEMPTS_MAX = 5;
 
-/** A mutation: reads the mirror, says what to commit and what to answer (an id that `answer` looks up later). */
+/**
+ * A mutation: reads the mirror, says what to commit and what to answer (an id that `answer` looks
+ * up later).
+ */
 export interface Mutation {
   readonly transaction: Omit<Transaction, "request">;
   readonly answer: string;
@@ -34,7 +37,8 @@ export interface Mutation {
 /**
  * Runs a mutation once for each request id: the same id and body again gives the first answer.
  * A lost race is tried again from a fresh mirror.
- * @throws `invalid` when the id was used with another body; what `prepare` throws; `conflict` after too many lost races.
+ * @throws `invalid` when the id was used with another body; what `prepare` throws; `conflict` after
+ * too many lost races.
  */
 export async function mutate(
   context: CommandContext,

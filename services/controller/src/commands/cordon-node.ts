@@ -1,3 +1,4 @@
+/** Cordon and uncordon: whether a node takes new guests. */
 import { notFound, recordKey } from "@innkeeper/core";
 import { type CommandContext, mutate } from "./command-context.js";
 
@@ -7,7 +8,9 @@ export interface CordonInput {
   readonly requestId: string;
 }
 
-/** Lets a node take no new guests, or take them again. @returns the node's id. @throws `not-found`. */
+/**
+ * Lets a node take no new guests, or take them again. @returns the node's id. @throws `not-found`.
+ */
 export function cordonNode(context: CommandContext, input: CordonInput): Promise<string> {
   const { nodeId, isCordoned, requestId } = input;
   return mutate(context, { id: requestId, body: { do: "cordon", nodeId, isCordoned } }, () => {

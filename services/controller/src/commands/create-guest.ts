@@ -1,4 +1,7 @@
-/** Admission of a new guest: quota is taken here, in the same commit; a place is found later by the leader. */
+/**
+ * Admission of a new guest: quota is taken here, in the same commit; a place is found later by the
+ * leader.
+ */
 import {
   alreadyExists,
   type Check,
@@ -30,7 +33,8 @@ export interface CreateGuestInput {
 
 /**
  * @returns the operation's id.
- * @throws `not-found` for project or image, `already-exists`, `capacity` (QUOTA_EXCEEDED), `invalid`.
+ * @throws `not-found` for project or image, `already-exists`, `capacity` (QUOTA_EXCEEDED),
+ * `invalid`.
  */
 export function createGuest(context: CommandContext, input: CreateGuestInput): Promise<string> {
   const { requestId, ...body } = input;

@@ -1,10 +1,14 @@
-/** Deletion: marks the guest; the leader removes every copy, then the record, and gives back quota and allocations. */
+/**
+ * Deletion: marks the guest; the leader removes every copy, then the record, and gives back quota
+ * and allocations.
+ */
 import { endOperation, withNewIntent, withPhase } from "@innkeeper/core";
 import { changeGuest, type GuestCommand } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 
 /**
- * Ends a running operation as cancelled. Deleting a guest that is being deleted joins the running deletion.
+ * Ends a running operation as cancelled. Deleting a guest that is being deleted joins the running
+ * deletion.
  * @returns the operation's id. @throws `not-found`.
  */
 export function deleteGuest(context: CommandContext, input: GuestCommand): Promise<string> {

@@ -3,7 +3,8 @@ import { alreadyExists, type Image, notFound, precondition, recordKey } from "@i
 import { type CommandContext, mutate } from "./command-context.js";
 
 /**
- * Registers an image whose blobs are stored already. The same content under the same id again is no error.
+ * Registers an image whose blobs are stored already. The same content under the same id again is no
+ * error.
  * @returns the image's id. @throws `already-exists` when the id has other content.
  */
 export function registerImage(

@@ -1,4 +1,7 @@
-/** Live migration: finds the target, reserves it in the same commit, hands over to the reconcile loop. */
+/**
+ * Live migration: finds the target, reserves it in the same commit, hands over to the reconcile
+ * loop.
+ */
 import {
   allocatable,
   type CounterChange,
@@ -30,7 +33,8 @@ export interface MigrateGuestInput extends GuestCommand {
 
 /**
  * @returns the operation's id.
- * @throws `not-found`, `conflict` (GUEST_BUSY), `precondition` (ILLEGAL_TRANSITION, NO_LIVE_MIGRATION), `capacity` (NOTHING_FITS).
+ * @throws `not-found`, `conflict` (GUEST_BUSY), `precondition` (ILLEGAL_TRANSITION,
+ * NO_LIVE_MIGRATION), `capacity` (NOTHING_FITS).
  */
 export function migrateGuest(
   context: CommandContext & { readonly nodeViews: NodeViews },

@@ -1,3 +1,4 @@
+/** The record with which every long-running piece of work begins. */
 import type { Guest, Operation, OperationKind } from "@innkeeper/core";
 import type { CommandContext } from "./command-context.js";
 

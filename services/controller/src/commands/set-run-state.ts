@@ -1,4 +1,7 @@
-/** Start, stop, pause, resume: changes what the guest should be doing; the leader and its node make it so. */
+/**
+ * Start, stop, pause, resume: changes what the guest should be doing; the leader and its node make
+ * it so.
+ */
 import {
   type DesiredRunState,
   type Guest,

@@ -1,6 +1,7 @@
 /**
- * Sends assignments to agents, those of one tick together. An assignment is in flight to a node at most once; what is not
- * confirmed is decided anew by the reconcile loop, so nothing here needs to be remembered or repeated.
+ * Sends assignments to agents, those of one tick together. An assignment is in flight to a node at
+ * most once; what is not confirmed is decided anew by the reconcile loop, so nothing here needs to
+ * be remembered or repeated.
  */
 import type { AgentDirectory, Clock, CopyReport, GuestAssignment, Logger } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";

@@ -1,6 +1,6 @@
 /**
- * One term of leadership: all loops, alive from the grant until the term is over. A deposed leader's writes are refused by
- * the store, so stopping late is harmless (I4).
+ * One term of leadership: all loops, alive from the grant until the term is over. A deposed
+ * leader's writes are refused by the store, so stopping late is harmless (I4).
  */
 import {
   type AgentDirectory,

@@ -16,7 +16,10 @@ export class NodeLoop {
     private readonly sessions: NodeSessions,
   ) {}
 
-  /** Records the node as its agent introduces it and opens a session. @throws `unavailable` after a lost race. */
+  /**
+   * Records the node as its agent introduces it and opens a session. @throws `unavailable` after a
+   * lost race.
+   */
   async join(node: NodeIntroduction): Promise<void> {
     const { mirror, clock } = this.context;
     const known = mirror.node(node.id);

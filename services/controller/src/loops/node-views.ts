@@ -1,4 +1,7 @@
-/** Nodes as the scheduler sees them: the records, what is allocated, and whether their agents answer now. */
+/**
+ * Nodes as the scheduler sees them: the records, what is allocated, and whether their agents answer
+ * now.
+ */
 import type { NodeView, Resources } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";

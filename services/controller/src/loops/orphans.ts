@@ -1,4 +1,7 @@
-/** Copies on a node that no record places there: left by a migration, a deletion or an old backup. They are removed. */
+/**
+ * Copies on a node that no record places there: left by a migration, a deletion or an old backup.
+ * They are removed.
+ */
 import { type CopyReport, type Guest, type GuestAssignment, placementsOf } from "@innkeeper/core";
 
 /** The assignment that removes the copy, or undefined when it belongs where it is. */

@@ -1,6 +1,7 @@
 /**
- * Finds places for pending guests, many in one batch. What overcommit forbids is refused by the store's counters, however
- * old the snapshot was (I2). A guest that fits nowhere keeps the reasons and is tried again when something changes.
+ * Finds places for pending guests, many in one batch. What overcommit forbids is refused by the
+ * store's counters, however old the snapshot was (I2). A guest that fits nowhere keeps the reasons
+ * and is tried again when something changes.
  */
 import {
   addResources,

@@ -1,3 +1,4 @@
+/** What the placement of a guest asks of the scheduler. */
 import { assert, type Guest, type PlacementRequest } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 

@@ -1,6 +1,7 @@
 /**
- * Makes observed equal desired, guest by guest: plans with `planGuest`, commits writes, sends acts. A guest is planned again
- * whenever its record or a report changes, and at every resync; between its write and the mirror of it, it rests.
+ * Makes observed equal desired, guest by guest: plans with `planGuest`, commits writes, sends acts.
+ * A guest is planned again whenever its record or a report changes, and at every resync; between
+ * its write and the mirror of it, it rests.
  */
 import {
   type Guest,

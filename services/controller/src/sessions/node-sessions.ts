@@ -1,15 +1,18 @@
 /**
- * What the leader hears from the agents: one session for each agent process that has joined. In memory only: after a
- * restart every agent joins again and tells everything it has.
+ * What the leader hears from the agents: one session for each agent process that has joined. In
+ * memory only: after a restart every agent joins again and tells everything it has.
  *
  * N1 A node is `synced` only after a full report in its present session.
- * N2 A node is `unreachable` only after its lease and the margin have run out since the last report we answered.
+ * N2 A node is `unreachable` only after its lease and the margin have run out since the last report
+ *    we answered.
  */
 import type { Clock, CopyReport, NodeLink, NodeReport } from "@innkeeper/core";
 
 export interface SessionConfig {
   readonly leaseTtlMs: number;
-  /** Added to the lease before a node is called unreachable: clock drift and a message on its way. */
+  /**
+   * Added to the lease before a node is called unreachable: clock drift and a message on its way.
+   */
   readonly leaseMarginMs: number;
 }
 

@@ -1,9 +1,10 @@
 /**
  * The embedded store's tables. Migrations are only added to, never edited after a release.
  *
- * `records.value` is what `encodeRecord` gives; `changes.batch` is a JSON array of [key, stored record
- * or null]; `requests.exchange` is a JSON array of body and answer (JSON, because SQLite ends texts
- * at a NUL). Tables with large rows keep their rowid: updates then leave the key's index alone.
+ * `records.value` is what `encodeRecord` gives; `changes.batch` is a JSON array of [key, stored
+ * record or null]; `requests.exchange` is a JSON array of body and answer (JSON, because SQLite
+ * ends texts at a NUL). Tables with large rows keep their rowid: updates then leave the key's index
+ * alone.
  */
 export const EMBEDDED_MIGRATIONS: readonly string[] = [
   `

@@ -1,7 +1,7 @@
 /**
  * The store port on SQLite, in this process: the default, in one directory, nothing to install.
- * Transactions asked for in one turn of the event loop share one disk sync. Values live on disk only;
- * revisions and counters also in memory.
+ * Transactions asked for in one turn of the event loop share one disk sync. Values live on disk
+ * only; revisions and counters also in memory.
  */
 import {
   assert,
@@ -42,7 +42,9 @@ export interface EmbeddedStoreOptions {
   readonly connect?: (path: string) => SqlConnection;
 }
 
-/** @throws `precondition` naming the owner when the directory is in use; `corrupt`; `unavailable`. */
+/**
+ * @throws `precondition` naming the owner when the directory is in use; `corrupt`; `unavailable`.
+ */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStateStore {
   const { clock, changesKeptMax, ...opening } = options;
   assert(changesKeptMax >= 1, "at least one change is kept");

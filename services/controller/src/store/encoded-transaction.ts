@@ -1,4 +1,7 @@
-/** A transaction with its values as stored text, made when it is asked for: a value that cannot be stored fails alone. */
+/**
+ * A transaction with its values as stored text, made when it is asked for: a value that cannot be
+ * stored fails alone.
+ */
 import { type Change, encodeRecord, type RecordKey, type Transaction } from "@innkeeper/core";
 
 export class EncodedTransaction {

@@ -1,6 +1,6 @@
 /**
- * Writes a group of transactions to the embedded store with one disk sync: decides in memory, writes
- * the rows, and takes the decision back when the disk refuses.
+ * Writes a group of transactions to the embedded store with one disk sync: decides in memory,
+ * writes the rows, and takes the decision back when the disk refuses.
  *
  * V1 Memory shows a commit exactly when the disk has it.
  * V2 Nothing runs between deciding on a group and knowing its outcome.

@@ -13,7 +13,10 @@ import type { Agent } from "../agent.js";
 const CONSOLE_BYTES_MAX = 1024 * 1024;
 const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
-/** `agentNow` gives undefined until the agent has adopted what runs; calls before that are refused as unavailable. */
+/**
+ * `agentNow` gives undefined until the agent has adopted what runs; calls before that are refused
+ * as unavailable.
+ */
 export function agentServer(agentNow: () => Agent | undefined, log: Logger): Server {
   const server = createServer();
   server.addService(tolerant(AgentServiceService), agentService(agentNow, log));

@@ -7,7 +7,10 @@ import {
 } from "@innkeeper/core";
 import type { RunnerContext } from "./runner-context.js";
 
-/** @throws `unavailable` when a blob cannot be fetched now; `corrupt` when the image lacks its kernel. */
+/**
+ * @throws `unavailable` when a blob cannot be fetched now; `corrupt` when the image lacks its
+ * kernel.
+ */
 export async function fetchBoot(
   context: RunnerContext,
   assignment: GuestAssignment,

@@ -1,6 +1,6 @@
 /**
- * Runs one guest on this node: takes assignments, looks at the engine's copy, does what `planCopy` says, until nothing is
- * left to do. One act at a time for each guest.
+ * Runs one guest on this node: takes assignments, looks at the engine's copy, does what `planCopy`
+ * says, until nothing is left to do. One act at a time for each guest.
  *
  * A1 Nothing is done under an assignment before the journal has it (I4).
  * A2 An assignment with a lower intent or epoch than one taken is ignored.
@@ -71,7 +71,10 @@ export class GuestRunner {
     return this.#assignment.desired === "absent" && this.report().state === "absent";
   }
 
-  /** Takes a newer assignment into memory and returns what to journal; undefined when there is nothing new. */
+  /**
+   * Takes a newer assignment into memory and returns what to journal; undefined when there is
+   * nothing new.
+   */
   accept(assignment: GuestAssignment): JournalEntry | undefined {
     const known = this.#assignment;
     if (assignment.intent <= known.intent || assignment.epoch < known.epoch) return undefined;

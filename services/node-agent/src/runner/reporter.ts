@@ -1,6 +1,6 @@
 /**
- * Tells the controller what runs here: everything after each join, then what changes, coalesced, and a heartbeat that renews
- * the node's lease. One report is on its way at a time.
+ * Tells the controller what runs here: everything after each join, then what changes, coalesced,
+ * and a heartbeat that renews the node's lease. One report is on its way at a time.
  */
 import type {
   Clock,

@@ -58,7 +58,10 @@ export async function* callStream<Request, Response>(
   }
 }
 
-/** Reconnects within two seconds, notices a dead peer, carries messages as large as our servers take. */
+/**
+ * Reconnects within two seconds, notices a dead peer, carries messages as large as our servers
+ * take.
+ */
 export const CLIENT_OPTIONS = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 2_000,

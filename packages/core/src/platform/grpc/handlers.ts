@@ -22,7 +22,10 @@ export function unary<Request, Response>(
   };
 }
 
-/** The handler yields responses; the signal aborts when the client goes away. Waits for slow readers. */
+/**
+ * The handler yields responses; the signal aborts when the client goes away. Waits for slow
+ * readers.
+ */
 export function serverStream<Request, Response>(
   log: Logger,
   handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,

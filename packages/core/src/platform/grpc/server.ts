@@ -16,7 +16,9 @@ export function createServer(): Server {
   return new Server(OPTIONS);
 }
 
-/** Listens on host:port (port 0 = any) and returns the port. @throws `unavailable` when it cannot. */
+/**
+ * Listens on host:port (port 0 = any) and returns the port. @throws `unavailable` when it cannot.
+ */
 export function listen(server: Server, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {

@@ -1,6 +1,7 @@
 /**
- * The one mapping between error kinds and gRPC status, both ways. Rich details travel as `google.rpc.Status` with one
- * `ErrorInfo` in the `grpc-status-details-bin` trailer (AIP-193). UNKNOWN is never sent.
+ * The one mapping between error kinds and gRPC status, both ways. Rich details travel as
+ * `google.rpc.Status` with one `ErrorInfo` in the `grpc-status-details-bin` trailer (AIP-193).
+ * UNKNOWN is never sent.
  */
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { ErrorInfo } from "@innkeeper/proto/google/rpc/error_details";
@@ -39,7 +40,10 @@ export function toServiceError(thrown: unknown): Partial<ServiceError> {
   return { name: "ServiceError", message, details: message, code, metadata };
 }
 
-/** The `DomainError` behind a failed call; calls that never reached a server of ours map by their code. */
+/**
+ * The `DomainError` behind a failed call; calls that never reached a server of ours map by their
+ * code.
+ */
 export function fromServiceError(thrown: unknown): DomainError {
   if (!isServiceError(thrown)) return toDomainError(thrown);
   const info = decodeDetails(thrown.metadata);

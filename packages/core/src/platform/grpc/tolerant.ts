@@ -1,9 +1,12 @@
 /**
- * Service definitions whose requests never fail to decode inside grpc-js (which would answer INTERNAL): an undecodable
- * request reaches the handler as {@link UndecodableRequest} and is refused there as `invalid`.
+ * Service definitions whose requests never fail to decode inside grpc-js (which would answer
+ * INTERNAL): an undecodable request reaches the handler as {@link UndecodableRequest} and is
+ * refused there as `invalid`.
  */
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { DomainError } from "../../domain/errors.js";
+
+const ALLOWED = "the published messages, integers below 2^53";
 
 export class UndecodableRequest {
   constructor(readonly cause: unknown) {}
@@ -31,7 +34,7 @@ export function decoded<Request>(request: Request): Request {
     {
       kind: "invalid",
       reason: "UNDECODABLE_REQUEST",
-      message: `the request cannot be decoded: ${why}; allowed: the published messages, integers below 2^53`,
+      message: `the request cannot be decoded: ${why}; allowed: ${ALLOWED}`,
       metadata: { why },
     },
     { cause: request.cause },

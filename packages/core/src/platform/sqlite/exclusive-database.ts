@@ -3,8 +3,9 @@
  *
  * X1 While it is open, no other process (and nobody else in this one) can open it. The lock is
  *    SQLite's own exclusive file lock, so `kill -9` frees it.
- * X2 When `transact` returns, what it did is on the disk. When it throws `unavailable`, nothing was done.
- *    When it throws `timeout`, the outcome is unknown, and every later call is refused until it is opened again.
+ * X2 When `transact` returns, what it did is on the disk. When it throws `unavailable`, nothing was
+ *    done. When it throws `timeout`, the outcome is unknown, and every later call is refused until
+ *    it is opened again.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -14,7 +15,10 @@ import { type DomainError, precondition, unavailable } from "../../domain/errors
 import { connectSqlite, type SqlConnection, type SqlStatement } from "./sqlite-connection.js";
 import { outcomeUnknown, sqliteCodeOf, sqliteError } from "./sqlite-errors.js";
 
-/** Pages of 4 KiB in the log before it is merged into the database: rarer, longer pauses when larger. */
+/**
+ * Pages of 4 KiB in the log before it is merged into the database: rarer, longer pauses when
+ * larger.
+ */
 const CHECKPOINT_PAGES = 2000;
 const HOLDER_FILE = "owner.txt";
 
@@ -38,7 +42,9 @@ export class ExclusiveDatabase {
     this.#connection = connection;
   }
 
-  /** @throws `precondition` naming the owner when it is open elsewhere; `corrupt`; `unavailable`. */
+  /**
+   * @throws `precondition` naming the owner when it is open elsewhere; `corrupt`; `unavailable`.
+   */
   static open(options: ExclusiveDatabaseOptions): ExclusiveDatabase {
     const { directory, what } = options;
     const connection = connect(options);
@@ -103,7 +109,10 @@ export class ExclusiveDatabase {
     }
   }
 
-  /** A full disk is noticed before the commit mark is written; after any other error it may be there. */
+  /**
+   * A full disk is noticed before the commit mark is written; after any other error it may be
+   * there.
+   */
   #commitError(error: unknown): unknown {
     if (sqliteCodeOf(error) === "SQLITE_FULL") return sqliteError(this.#what, error);
     this.#failure = unavailable(this.#what, "its disk failed; restart", error);
@@ -115,7 +124,7 @@ export class ExclusiveDatabase {
     if (version > migrations.length) {
       throw precondition(
         "DATABASE_TOO_NEW",
-        `the ${this.#what} was written by a later release: schema ${version}, known is ${migrations.length}`,
+        `the ${this.#what} is of a later release: schema ${version}, known is ${migrations.length}`,
         { what: this.#what, version: String(version), known: String(migrations.length) },
       );
     }
@@ -140,7 +149,9 @@ function connect(options: ExclusiveDatabaseOptions): SqlConnection {
   }
 }
 
-/** Exclusive mode before WAL: the index of the log is then kept in memory, and the lock until close. */
+/**
+ * Exclusive mode before WAL: the index of the log is then kept in memory, and the lock until close.
+ */
 function takeOwnership(connection: SqlConnection): void {
   connection.exec("PRAGMA locking_mode = EXCLUSIVE");
   connection.exec("PRAGMA journal_mode = WAL");

@@ -1,4 +1,7 @@
-/** SQLite for the embedded store and the agent's journal. Apart from `platform`, so that clients do not load it. */
+/**
+ * SQLite for the embedded store and the agent's journal. Apart from `platform`, so that clients do
+ * not load it.
+ */
 export { ExclusiveDatabase, type ExclusiveDatabaseOptions } from "./exclusive-database.js";
 export {
   connectSqlite,

@@ -17,7 +17,7 @@ export function outcomeUnknown(what: string, thrown: unknown): DomainError {
     {
       kind: "timeout",
       reason: "OUTCOME_UNKNOWN",
-      message: `${what}: the disk failed during a commit, whose outcome is unknown: ${messageOf(thrown)}`,
+      message: `${what}: the disk failed in a commit, its outcome is unknown: ${messageOf(thrown)}`,
       metadata: { what },
     },
     { cause: thrown },

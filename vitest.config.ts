@@ -1,9 +1,9 @@
-import { defineConfig } from "vitest/config";
-
 /**
  * Three kinds of tests: beside the code, the simulated cluster, and real processes (real QEMU, real
  * stores).
  */
+import { defineConfig } from "vitest/config";
+
 export default defineConfig({
   test: {
     projects: [

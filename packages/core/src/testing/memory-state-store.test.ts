@@ -40,7 +40,7 @@ describe("a memory disk with several openers", () => {
     expect((await next).value).toMatchObject({ revision: 1 });
   });
 
-  it("answers a killed process nothing more, while its disk keeps what it had acknowledged", async () => {
+  it("answers a killed process nothing more; its disk keeps what it acknowledged", async () => {
     const clock = new FakeClock();
     const options = { disk: new MemoryDisk(), clock };
     const killed = new MemoryStateStore(options);

@@ -1,8 +1,10 @@
 /**
- * The process that `embedded-crash.integration.test.ts` kills: commits without end and says on standard output what was
- * acknowledged, one line each, before it goes on. Arguments: directory, seed.
+ * The process that `embedded-crash.integration.test.ts` kills: commits without end and says on
+ * standard output what was acknowledged, one line each, before it goes on. Arguments: directory,
+ * seed.
  *
- * Each commit writes both halves of a pair, or deletes both, and keeps a counter equal to the sum over all pairs.
+ * Each commit writes both halves of a pair, or deletes both, and keeps a counter equal to the sum
+ * over all pairs.
  */
 import { writeSync } from "node:fs";
 import { argv } from "node:process";

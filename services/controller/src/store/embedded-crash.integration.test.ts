@@ -1,4 +1,7 @@
-/** S2 by force: a process that commits is killed fifty times, and each time nothing that it was told is lost (I5). */
+/**
+ * S2 by force: a process that commits is killed fifty times, and each time nothing that it was told
+ *    is lost (I5).
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -56,7 +59,10 @@ interface Told {
   readonly commits: readonly { readonly revision: number; readonly id: string; answer: string }[];
 }
 
-/** Starts the child, kills it after that many acknowledgements, returns all that it said until its end. */
+/**
+ * Starts the child, kills it after that many acknowledgements, returns all that it said until its
+ * end.
+ */
 async function runAndKill(seed: number, acksMin: number): Promise<Told> {
   const child = spawn(execPath, [program, directory, String(seed)], {
     stdio: ["ignore", "pipe", "inherit"],

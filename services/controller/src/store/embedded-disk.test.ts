@@ -66,7 +66,7 @@ describe("a disk that refuses a write", () => {
 });
 
 describe("a disk that fails during a commit", () => {
-  it("says that the outcome is unknown, then refuses everything until it is opened again", async () => {
+  it("says that the outcome is unknown, then refuses all until it is opened again", async () => {
     const store = open();
     await store.commit(aTransaction(put("a")));
     disk.failures.set("COMMIT", "SQLITE_IOERR_FSYNC");

@@ -1,8 +1,9 @@
 /**
- * The agent's journal on SQLite, in a directory that this agent alone owns. What is put in one turn of the event
- * loop shares one disk sync.
+ * The agent's journal on SQLite, in a directory that this agent alone owns. What is put in one turn
+ * of the event loop shares one disk sync.
  *
- * J1, J2 see the port. J3 A row that does not parse stops the agent, naming its key: guessing what runs here is worse.
+ * J1, J2 see the port. J3 A row that does not parse stops the agent, naming its key: guessing what
+ * runs here is worse.
  */
 import { type AgentJournal, corruptRecord, type JournalEntry, parseStored } from "@innkeeper/core";
 import { GroupCommit } from "@innkeeper/core/platform";
@@ -37,7 +38,9 @@ export interface SqliteAgentJournalOptions {
   readonly connect?: (path: string) => SqlConnection;
 }
 
-/** @throws `precondition` naming the owner when the directory is in use; `corrupt`; `unavailable`. */
+/**
+ * @throws `precondition` naming the owner when the directory is in use; `corrupt`; `unavailable`.
+ */
 export function createSqliteAgentJournal(options: SqliteAgentJournalOptions): AgentJournal {
   return new SqliteAgentJournal(
     ExclusiveDatabase.open({ ...options, what: "journal", migrations: MIGRATIONS }),
@@ -119,7 +122,8 @@ function prepareAll(database: ExclusiveDatabase) {
     readAgent: sql("SELECT leader_epoch FROM agent"),
     readEntries: sql("SELECT guest_uid, value FROM entries ORDER BY guest_uid"),
     writeEntry: sql(
-      "INSERT INTO entries VALUES (?, ?) ON CONFLICT (guest_uid) DO UPDATE SET value = excluded.value",
+      `INSERT INTO entries VALUES (?, ?)
+        ON CONFLICT (guest_uid) DO UPDATE SET value = excluded.value`,
     ),
     dropEntry: sql("DELETE FROM entries WHERE guest_uid = ?"),
     raiseLeaderEpoch: sql("UPDATE agent SET leader_epoch = max(leader_epoch, ?)"),

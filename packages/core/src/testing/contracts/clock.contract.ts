@@ -1,4 +1,7 @@
-/** What every clock must do (ports/clock.ts). Delays are a few milliseconds, because some clocks are real. */
+/**
+ * What every clock must do (ports/clock.ts). Delays are a few milliseconds, because some clocks are
+ * real.
+ */
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../ports/clock.js";
 
@@ -69,7 +72,7 @@ function schedules(create: () => ClockUnderTest): void {
     expect(order).toEqual(["early", "early too", "late"]);
   });
 
-  it("does not call back after it was cancelled; cancelling again, or too late, is harmless", async () => {
+  it("does not call back after it was cancelled, even twice or too late", async () => {
     const { clock, pass } = create();
     const called: string[] = [];
     const cancel = clock.schedule(3, () => called.push("cancelled"));

@@ -1,13 +1,16 @@
 /**
- * What the engine contract needs around an engine: two hosts, ways to let time pass, and a hand that reaches behind the
- * engine's back. For fake time the harness advances the clock; for real time it waits.
+ * What the engine contract needs around an engine: two hosts, ways to let time pass, and a hand
+ * that reaches behind the engine's back. For fake time the harness advances the clock; for real
+ * time it waits.
  */
 import type { CopyRef } from "../../domain/copy.js";
 import type { CopyLaunch, Engine, EngineCopy } from "../../ports/engine.js";
 
 /** What the guest of a launch does. */
 export type GuestManner =
-  /** Runs until told otherwise, printing `beat N` at least once a second; powers off when asked to. */
+  /**
+   * Runs until told otherwise, printing `beat N` at least once a second; powers off when asked to.
+   */
   | "lasting"
   /** Powers off by itself, a second or two after it has started. */
   | "powers-off"
@@ -15,7 +18,9 @@ export type GuestManner =
   | "broken";
 
 export interface EngineHarness {
-  /** An engine on the first host. Called again after `close`, it is the engine of a restarted agent. */
+  /**
+   * An engine on the first host. Called again after `close`, it is the engine of a restarted agent.
+   */
   makeEngine(): Engine;
   /** The same on the second host, which copies of the first can migrate to. */
   makeTargetEngine(): Engine;

@@ -1,4 +1,7 @@
-/** What every engine must do (ports/engine.ts, E1 to E6). Assumes nothing about how long things take. */
+/**
+ * What every engine must do (ports/engine.ts, E1 to E6). Assumes nothing about how long things
+ * take.
+ */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CopyRef } from "../../domain/copy.js";
 import type { CopyLaunch, EngineCopy } from "../../ports/engine.js";

@@ -1,4 +1,6 @@
-/** What every leader lease must do (ports/leader-lease.ts, L1 to L3). Time comes from a `FakeClock`. */
+/**
+ * What every leader lease must do (ports/leader-lease.ts, L1 to L3). Time comes from a `FakeClock`.
+ */
 import { describe, expect, it } from "vitest";
 import { assert } from "../../domain/assert.js";
 import type { LeaderTerm } from "../../ports/leader-lease.js";

@@ -1,6 +1,7 @@
 /**
- * What every store must do (ports/state-store.ts, S1 to S5; S6 stands in `store-watch.contract.ts`). Each implementation
- * runs this suite with its own `open`. Time comes from a `FakeClock`, so that 24 hours pass at once.
+ * What every store must do (ports/state-store.ts, S1 to S5; S6 stands in
+ * `store-watch.contract.ts`). Each implementation runs this suite with its own `open`. Time comes
+ * from a `FakeClock`, so that 24 hours pass at once.
  */
 import { describe, expect, it } from "vitest";
 import type { Transaction } from "../../ports/state-store.js";
@@ -175,7 +176,7 @@ function groupsKeepOrder(bench: StoreBench): void {
 }
 
 function survivesReopening(bench: StoreBench): void {
-  it("has records, counters, revision, requests and changes after it was opened again", async () => {
+  it("has records, counters, requests and changes after it was opened again", async () => {
     const request = { id: "r", body: "b", answer: "x" };
     await bench.commit({ ...put("a"), counters: [raise("c", 3)], request });
     await bench.commit({ ...put("b"), deletes: [key("a")] });
@@ -346,7 +347,7 @@ function forgetsRequests(bench: StoreBench): void {
     expect(await bench.store.findRequest("r1")).toEqual(request);
   });
 
-  it("lets the id be used anew after 24 hours, with another body, for another 24 hours", async () => {
+  it("lets the id be used anew after 24 hours, with another body, for 24 more", async () => {
     await bench.commit({ request });
     await bench.clock.advance(DAY_MS);
     expect(await bench.store.findRequest("r1")).toBeUndefined();

@@ -1,4 +1,7 @@
-/** What the contract suites of store and lease share: a store on virtual time, opened for each test, and short words for it. */
+/**
+ * What the contract suites of store and lease share: a store on virtual time, opened for each test,
+ * and short words for it.
+ */
 import { afterEach, beforeEach } from "vitest";
 import type { RecordKey } from "../../domain/record-keys.js";
 import type { LeaderLease } from "../../ports/leader-lease.js";

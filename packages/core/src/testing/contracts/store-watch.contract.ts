@@ -1,4 +1,7 @@
-/** What every store's watchers and snapshots must do (ports/state-store.ts, S6). Part of the state store contract. */
+/**
+ * What every store's watchers and snapshots must do (ports/state-store.ts, S6). Part of the state
+ * store contract.
+ */
 import { describe, expect, it } from "vitest";
 import type { RecordKey } from "../../domain/record-keys.js";
 import type { CommitResult, StoreSnapshot, Transaction } from "../../ports/state-store.js";

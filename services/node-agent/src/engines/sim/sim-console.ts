@@ -1,6 +1,6 @@
 /**
- * The console of a simulated guest: one line for each beat. Nothing is stored: what was printed follows from the running
- * time, so offsets stay valid for ever. Pure.
+ * The console of a simulated guest: one line for each beat. Nothing is stored: what was printed
+ * follows from the running time, so offsets stay valid for ever. Pure.
  */
 const LINE_PREFIX = "innkeeper-guest: beat ";
 const LINE_FIXED_BYTES = LINE_PREFIX.length + 1;

@@ -1,5 +1,6 @@
 /**
- * A handle on one simulated copy: turns commands into stored guests, and notices what happened since it last looked.
+ * A handle on one simulated copy: turns commands into stored guests, and notices what happened
+ * since it last looked.
  *
  * H1 The end is told once, and by then nothing of the copy is stored (E3).
  * H2 Once its engine is closed nobody looks at it any more, and what it waits for never comes.

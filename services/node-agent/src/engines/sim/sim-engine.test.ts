@@ -1,4 +1,7 @@
-/** The engine contract over the sim engine, on virtual time: guests in memory, and guests in a directory. */
+/**
+ * The engine contract over the sim engine, on virtual time: guests in memory, and guests in a
+ * directory.
+ */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

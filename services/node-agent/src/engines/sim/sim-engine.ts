@@ -1,6 +1,7 @@
 /**
- * The `sim` engine: guests without a hypervisor, for trying a cluster of any size on one machine and for the simulator.
- * Keeps every promise of the engine port (E1 to E6); what it keeps is in `sim-guest.ts`, where in `sim-storage.ts`.
+ * The `sim` engine: guests without a hypervisor, for trying a cluster of any size on one machine
+ * and for the simulator. Keeps every promise of the engine port (E1 to E6); what it keeps is in
+ * `sim-guest.ts`, where in `sim-storage.ts`.
  */
 import {
   type CopyLaunch,

@@ -1,8 +1,10 @@
 /**
- * A simulated guest as a function of time: what is stored changes only by commands, and what has happened since then
- * (it powered off, its stream arrived) follows from the clock. So guests outlive every process and need none to run. Pure.
+ * A simulated guest as a function of time: what is stored changes only by commands, and what has
+ * happened since then (it powered off, its stream arrived) follows from the clock. So guests
+ * outlive every process and need none to run. Pure.
  *
- * M1 `seenAt` of a later moment never contradicts `seenAt` of an earlier one, unless a command came between.
+ * M1 `seenAt` of a later moment never contradicts `seenAt` of an earlier one, unless a command came
+ *    between.
  * M2 A guest ages only while its vCPUs run, on whichever host they do.
  * M3 Only the source writes a stream, only the target's own engine writes the target.
  */
@@ -13,7 +15,10 @@ export const SIM_SCHEMA_VERSION = 1;
 /** What the guest itself knows; travels with a migration. */
 export interface SimLife {
   readonly ranForMs: number;
-  /** When its vCPUs last began to run; undefined while they stand still. May lie ahead, while it starts. */
+  /**
+   * When its vCPUs last began to run; undefined while they stand still. May lie ahead, while it
+   * starts.
+   */
   readonly runningSinceMs: number | undefined;
   /** Running time at which it ends by itself. */
   readonly endsAfterMs: number | undefined;

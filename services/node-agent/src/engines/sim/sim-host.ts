@@ -1,6 +1,7 @@
 /**
- * The simulated guests of one host: stored texts to guests and back, and the streams between hosts. Shared by the engine
- * of that host, by engines that send to it, and by tests that look at or kill guests behind the engine's back.
+ * The simulated guests of one host: stored texts to guests and back, and the streams between hosts.
+ * Shared by the engine of that host, by engines that send to it, and by tests that look at or kill
+ * guests behind the engine's back.
  */
 import { type CopyExit, type CopyRef, corruptRecord, isUuid, parseStored } from "@innkeeper/core";
 import {

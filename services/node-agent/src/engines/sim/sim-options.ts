@@ -1,4 +1,7 @@
-/** How long things take on a simulated host, and what goes wrong there. Everything is deterministic: chance is the caller's. */
+/**
+ * How long things take on a simulated host, and what goes wrong there. Everything is deterministic:
+ * chance is the caller's.
+ */
 import type { Clock, CopyExit, CopyLaunch, CopyRef } from "@innkeeper/core";
 import type { SimLife } from "./sim-guest.js";
 import type { SimStorage } from "./sim-storage.js";
@@ -64,8 +67,8 @@ const BEATS_PER_SECOND = 10;
 const BEATS_PER_SECOND_MAX = 1000;
 
 /**
- * A guest that boots when it is first run. Like the tiny image it understands `beat=N` (beats a second)
- * and `exit=N` (powers off after beat N) on its kernel command line.
+ * A guest that boots when it is first run. Like the tiny image it understands `beat=N` (beats a
+ * second) and `exit=N` (powers off after beat N) on its kernel command line.
  */
 export function newLife(launch: CopyLaunch, fate: SimFate): SimLife {
   const { commandLine } = launch.boot;

@@ -1,6 +1,6 @@
 /**
- * Where simulated guests live: named texts at a location, shared by every process that can see it. Synchronous, so that
- * the simulator stays deterministic on virtual time.
+ * Where simulated guests live: named texts at a location, shared by every process that can see it.
+ * Synchronous, so that the simulator stays deterministic on virtual time.
  *
  * W1 A name has one writer (M3), and a text is read whole or not at all.
  */

@@ -6,7 +6,8 @@
 const CORE = "packages/core/src";
 const CONTROLLER = "services/controller/src";
 const AGENT = "services/node-agent/src";
-const TESTS = "\\.(test|contract)\\.ts$";
+/** Tests, contracts, and programs that a test starts as a process of its own. */
+const TESTS = "(\\.(test|contract)|-child)\\.ts$";
 const NPM_OR_NODE = ["npm", "npm-dev", "npm-optional", "npm-no-pkg", "npm-unknown", "core"];
 
 /** Code below `from` may import, of our own files, only what matches `mayImport`. */
@@ -183,6 +184,13 @@ const GENERAL_RULES = [
     to: { couldNotResolve: true },
   },
   {
+    name: "packages-are-declared",
+    comment: "A workspace's own package.json names what it imports.",
+    severity: "error",
+    from: { path: "^(packages|services)/", pathNot: TESTS },
+    to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "npm-dev"] },
+  },
+  {
     name: "services-meet-in-the-protocol",
     comment: "Controller and agent know each other only by gRPC.",
     severity: "error",
@@ -241,7 +249,6 @@ export default {
     exclude: { path: ["^proto/gen/index"] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
-    combinedDependencies: true,
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["import", "node", "types", "default"],

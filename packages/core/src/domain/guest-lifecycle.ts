@@ -19,7 +19,17 @@ const NEXT: Readonly<Record<GuestPhase, readonly GuestPhase[]>> = {
   PAUSED: ["STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED", "LOST", "DELETING"],
   MIGRATING: ["STARTING", "RUNNING", "PAUSED", "STOPPING", "STOPPED", "FAILED", "LOST", "DELETING"],
   STOPPING: ["STARTING", "RUNNING", "PAUSED", "STOPPED", "FAILED", "LOST", "DELETING"],
-  STOPPED: ["PENDING", "PLACED", "STARTING", "RUNNING", "PAUSED", "FAILED", "LOST", "DELETING"],
+  STOPPED: [
+    "PENDING",
+    "PLACED",
+    "STARTING",
+    "RUNNING",
+    "PAUSED",
+    "STOPPING",
+    "FAILED",
+    "LOST",
+    "DELETING",
+  ],
   FAILED: [
     "PENDING",
     "PLACED",

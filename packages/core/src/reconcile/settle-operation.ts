@@ -7,16 +7,23 @@ import type { Guest } from "../domain/guest.js";
 import type { GuestPhase } from "../domain/guest-phase.js";
 import type { Operation, OperationKind, OperationState } from "../domain/operation.js";
 
+interface Ends {
+  /** Phases in which the operation has done what it says. */
+  readonly reached: readonly GuestPhase[];
+  /** Phases in which it can no longer do it. */
+  readonly failed: readonly GuestPhase[];
+}
+
 /**
- * Phases in which each kind of operation has done what it says. Deletion and migration end
- * elsewhere.
+ * How each kind of operation ends; deletion and migration end elsewhere. A guest that started and
+ * then powered itself off, all between two reports, was started: its message says STOPPED.
  */
-const REACHED: Readonly<Partial<Record<OperationKind, readonly GuestPhase[]>>> = {
-  create: ["RUNNING", "PAUSED", "STOPPED"],
-  start: ["RUNNING", "STOPPED"],
-  resume: ["RUNNING"],
-  pause: ["PAUSED"],
-  stop: ["STOPPED"],
+const ENDS: Readonly<Partial<Record<OperationKind, Ends>>> = {
+  create: { reached: ["RUNNING", "PAUSED", "STOPPED"], failed: ["FAILED"] },
+  start: { reached: ["RUNNING", "STOPPED"], failed: ["FAILED"] },
+  resume: { reached: ["RUNNING"], failed: ["FAILED", "STOPPED"] },
+  pause: { reached: ["PAUSED"], failed: ["FAILED", "STOPPED"] },
+  stop: { reached: ["STOPPED"], failed: ["FAILED"] },
 };
 
 /** The operation as it must be written with this guest, or undefined when it stays as it is. */
@@ -26,14 +33,14 @@ export function settleOperation(
   nowMs: number,
 ): Operation | undefined {
   if (operation === undefined || operation.state !== "running") return undefined;
-  const reached = REACHED[operation.kind];
-  if (reached === undefined) return undefined;
+  const ends = ENDS[operation.kind];
+  const isObserved = guest.status.observedGeneration === guest.generation;
+  if (ends === undefined || !isObserved) return undefined;
   const { phase } = guest.status;
-  if (reached.includes(phase) && guest.status.observedGeneration === guest.generation) {
+  if (ends.reached.includes(phase)) {
     return endOperation(operation, { state: "succeeded", message: outcome(guest), nowMs });
   }
-  const hasFailed = phase === "FAILED" || (operation.kind !== "stop" && phase === "STOPPED");
-  if (!hasFailed || guest.status.observedGeneration !== guest.generation) return undefined;
+  if (!ends.failed.includes(phase)) return undefined;
   return endOperation(operation, { state: "failed", error: failureOf(guest), nowMs });
 }
 

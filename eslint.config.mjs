@@ -79,6 +79,8 @@ export default tseslint.config(
       "@typescript-eslint/no-explicit-any": "error",
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/no-misused-promises": "error",
+      // Biome says it.
+      "@typescript-eslint/no-unused-vars": "off",
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       "prefer-const": ["error", { ignoreReadBeforeAssign: true }],
@@ -92,7 +94,17 @@ export default tseslint.config(
   },
   {
     files: TESTS,
-    rules: { "no-restricted-syntax": ["error", ...EVERYWHERE, SLEEP, SLEEP_IMPORT] },
+    rules: {
+      // Matchers such as `expect.any(String)` are `any`.
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      // Contracts take the subject under test apart, as `({ clock, advance })`.
+      "@typescript-eslint/unbound-method": "off",
+      "@typescript-eslint/switch-exhaustiveness-check": [
+        "error",
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      "no-restricted-syntax": ["error", ...EVERYWHERE, SLEEP, SLEEP_IMPORT],
+    },
   },
   { files: PROGRAMS, rules: { "no-restricted-syntax": ["error", CONSOLE] } },
 );

@@ -168,8 +168,8 @@ export function aGuest(overrides: Overrides<Guest> & GuestShorthand = {}): Guest
     onNode === undefined
       ? withoutUndefined({ phase })
       : { phase: phase ?? "RUNNING", epochLast: 1, placement: aPlacement({ nodeId: onNode }) };
-  const guest = merged(GUEST, { spec: { resources }, status: placed } as Overrides<Guest>);
-  return merged(guest, fields as Overrides<Guest>);
+  const guest = merged(GUEST, { spec: { resources }, status: placed });
+  return merged(guest, fields);
 }
 
 export function aPlacement(overrides: Overrides<Placement> = {}): Placement {

@@ -103,7 +103,7 @@ it("fails a value that cannot be stored alone, not its neighbours in the group",
   const store = open();
   const circular: Record<string, unknown> = {};
   circular["self"] = circular;
-  const value = { ...aProject({ id: "b" }), ...circular } as Project;
+  const value = { ...aProject({ id: "b" }), ...circular };
   const results = await Promise.allSettled([
     store.commit(aTransaction(put("a"))),
     store.commit(aTransaction({ puts: [{ key: "project/b", value }] })),

@@ -6,6 +6,7 @@
  * H2 Once its engine is closed nobody looks at it any more, and what it waits for never comes.
  */
 import {
+  type ConsoleChunk,
   type CopyExit,
   type CopyRef,
   type CopyRunState,
@@ -141,7 +142,7 @@ export class SimCopy implements EngineCopy {
     this.#breakStream({ ...guest, sending: undefined }, guest.sending);
   }
 
-  async readConsole(offset: number, bytesMax: number) {
+  async readConsole(offset: number, bytesMax: number): Promise<ConsoleChunk> {
     const { life, consoleFromMs } = this.#living();
     const { beatEveryMs } = life;
     const firstBeat = Math.floor(consoleFromMs / beatEveryMs) + 1;

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChangeBatch, Project, Transaction } from "@innkeeper/core";
+import type { ChangeBatch, Transaction } from "@innkeeper/core";
 import { connectSqlite, type SqlConnection } from "@innkeeper/core/platform/sqlite";
 import { aProject, aTransaction, FakeClock } from "@innkeeper/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -27,10 +27,13 @@ const IDS = "the IdSource port";
 const RANDOMNESS = "the Prng or the IdSource that was handed in, so that one seed repeats a run";
 const TIMERS = "the Clock port (`clock.schedule(ms, work)`), so that tests can advance the time";
 
-const TIMER_CALL = "CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/]";
+const TIMER = "/^(setTimeout|setInterval|setImmediate)$/";
+/** Also by way of `globalThis`. */
+const TIMER_CALL = `CallExpression:matches([callee.name=${TIMER}], [callee.property.name=${TIMER}])`;
 
 const BANNED_IN_DECISIONS = [
   { selector: call("Date", "now"), message: `Use ${TIME}.` },
+  { selector: "CallExpression[callee.name='Date']", message: `Use ${TIME}.` },
   { selector: call("performance", "now"), message: `Use ${TIME}.` },
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: `Use ${TIME}.` },
   { selector: call("Math", "random"), message: `Use ${RANDOMNESS}.` },

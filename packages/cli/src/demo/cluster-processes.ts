@@ -4,13 +4,14 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { installedFile } from "../cluster/installed-files.js";
 import { DemoFailure, must } from "./story.js";
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
+const LOG_LINES_SHOWN = 10;
 
 export interface StartedProcess {
   readonly address: string;
@@ -61,12 +62,44 @@ export class ClusterProcesses {
     await Promise.all([...this.#running].map((child) => stop(child)));
   }
 
+  /** Ends the cluster and, after a failure, also the guests that would outlive it. */
+  async endEverything(): Promise<void> {
+    await this.stopAll();
+    for (const pid of this.leftovers()) process.kill(pid, "SIGKILL");
+  }
+
   /** Processes on this host, other than ours, whose command line names our directory. */
   leftovers(): number[] {
-    return readdirSync("/proc")
-      .filter((name) => /^[0-9]+$/.test(name))
-      .map(Number)
-      .filter((pid) => pid !== process.pid && commandLineOf(pid).includes(this.directory));
+    return processesNaming(this.directory);
+  }
+
+  /** Hypervisor processes of one node, by id. */
+  guestProcesses(nodeId: string): number[] {
+    return this.allGuestProcesses().filter((pid) => commandLineOf(pid).includes(this.#of(nodeId)));
+  }
+
+  allGuestProcesses(): number[] {
+    return this.leftovers().filter((pid) => commandLineOf(pid).startsWith("qemu-system"));
+  }
+
+  /** What is left in the directories where nodes keep their guests. */
+  guestFiles(): string[] {
+    const nodes = readdirSync(this.directory).map((name) => `${this.#of(name)}guests`);
+    return nodes.filter((guests) => existsSync(guests)).flatMap((guests) => readdirSync(guests));
+  }
+
+  /** The newest lines of all logs, to explain a failure. */
+  lastLogLines(): string {
+    const logs = readdirSync(this.directory).filter((name) => name.endsWith(".log"));
+    const tails = logs.map((name) => {
+      const lines = readFileSync(path.join(this.directory, name), "utf8").trimEnd().split("\n");
+      return [`--- ${name}`, ...lines.slice(-LOG_LINES_SHOWN)].join("\n");
+    });
+    return tails.join("\n");
+  }
+
+  #of(nodeId: string): string {
+    return `${path.join(this.directory, nodeId)}/`;
   }
 
   async #start(program: string, env: Readonly<Record<string, string>>): Promise<StartedProcess> {
@@ -106,6 +139,13 @@ async function stop(child: ChildProcess): Promise<void> {
   child.kill("SIGTERM");
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   clearTimeout(force);
+}
+
+function processesNaming(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && commandLineOf(pid).includes(text));
 }
 
 function commandLineOf(pid: number): string {

@@ -15,16 +15,25 @@ export class HeartbeatWatch {
   firstByteAtMs: number | undefined;
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
+  #failure: unknown;
   readonly #waiters = new Set<() => void>();
 
   constructor(client: InnkeeperClient, guestId: string) {
-    this.#done = this.#listen(client, guestId);
+    this.#done = this.#listen(client, guestId).catch((error: unknown) => {
+      this.#failure = error;
+      for (const wake of this.#waiters) wake();
+    });
   }
 
   /** Resolves when the condition holds. @throws when it does not within the time. */
-  async until(condition: () => boolean, what: string, timeoutMs: number): Promise<void> {
+  async until(
+    condition: (watch: HeartbeatWatch) => boolean,
+    what: string,
+    timeoutMs: number,
+  ): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
-    while (!condition()) {
+    while (!condition(this)) {
+      if (this.#failure !== undefined) throw this.#failure;
       const leftMs = deadlineMs - performance.now();
       must(
         leftMs > 0,
@@ -44,6 +53,16 @@ export class HeartbeatWatch {
     const recent = this.beats.filter((beat) => beat.atMs >= sinceMs);
     const gaps = recent.slice(1).map((beat, index) => beat.atMs - (recent[index]?.atMs ?? 0));
     return Math.round(Math.max(0, ...gaps));
+  }
+
+  /**
+   * Every heartbeat came once and in order; a moved guest's new console begins with the next one.
+   */
+  isCountingOn(): boolean {
+    return this.beats.every(({ number }, index) => {
+      const before = this.beats[index - 1];
+      return before === undefined || number === before.number + 1;
+    });
   }
 
   #nextLine(timeoutMs: number): Promise<void> {

@@ -10,6 +10,7 @@
  */
 
 import type { CopyReport } from "../domain/assignment.js";
+import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest } from "../domain/guest.js";
 import { withPhase } from "../domain/guest-lifecycle.js";
 import { assignmentFor } from "./assignment-for.js";
@@ -30,7 +31,8 @@ function planUnplaced(view: GuestView): GuestPlan {
   const { guest } = view;
   if (view.operation?.isCancelRequested) return cancelUnplaced(view);
   if (guest.spec.desired !== "stopped") return { do: "place" };
-  if (guest.status.phase === "STOPPED") return settleOnly(view);
+  const isObserved = guest.status.observedGeneration === guest.generation;
+  if (guest.status.phase === "STOPPED" && isObserved) return settleOnly(view);
   const stopped = withPhase(guest, { phase: "STOPPED", reason: "", message: "never started" });
   return writeObserved(view, {
     ...stopped,
@@ -38,13 +40,23 @@ function planUnplaced(view: GuestView): GuestPlan {
   });
 }
 
+const CANCELLED_UNPLACED: ErrorDetail = {
+  kind: "cancelled",
+  reason: "CANCELLED",
+  message: "cancelled before it was placed",
+  metadata: {},
+};
+
 function cancelUnplaced(view: GuestView): GuestPlan {
   const { guest, operation, nowMs } = view;
+  const generation = guest.generation + 1;
+  const status = { ...guest.status, observedGeneration: generation };
   const stopped = withPhase(
-    { ...guest, spec: { ...guest.spec, desired: "stopped" }, generation: guest.generation + 1 },
-    { phase: "STOPPED", reason: "CANCELLED", message: "cancelled before it was placed" },
+    { ...guest, spec: { ...guest.spec, desired: "stopped" }, generation, status },
+    { phase: "STOPPED", reason: "CANCELLED", message: CANCELLED_UNPLACED.message },
   );
-  const ended = operation && endOperation(operation, { state: "cancelled", nowMs });
+  const ended =
+    operation && endOperation(operation, { state: "cancelled", error: CANCELLED_UNPLACED, nowMs });
   return { do: "write", guest: releaseOperation(stopped, ended), operation: ended, releases: [] };
 }
 

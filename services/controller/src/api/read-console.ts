@@ -1,5 +1,8 @@
-/** Console output, fetched from the node piece by piece; follows the guest when it moves. */
-import { precondition } from "@innkeeper/core";
+/**
+ * Console output, fetched from the node piece by piece. A follower goes where the guest goes: when it has moved, what is left
+ * of its console on the old node comes first, so nothing that the guest wrote is missed.
+ */
+import { DomainError, type Guest, precondition } from "@innkeeper/core";
 import type { ReadConsoleResponse } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import { findGuest, type GuestRef } from "../commands/change-guest.js";
 import type { Controller } from "../controller.js";
@@ -8,39 +11,98 @@ const BYTES_MAX = 64 * 1024;
 /** Pause between looks when following and nothing came. */
 const POLL_MS = 25;
 
-/**
- * @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not
- * answer.
- */
+const NOTHING = new Uint8Array(0);
+
+/** A node that restarts is waited for by followers. */
+const MAY_PASS: readonly DomainError["kind"][] = ["unavailable", "timeout", "not-found"];
+
+type ConsoleRequest = GuestRef & { readonly isFollowing: boolean; readonly signal: AbortSignal };
+
+interface ConsolePlace {
+  readonly nodeId: string;
+  readonly epoch: number;
+  readonly address: string;
+}
+
+/** @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not answer. */
 export async function* readConsole(
   controller: Controller,
-  request: GuestRef & { readonly isFollowing: boolean; readonly signal: AbortSignal },
+  request: ConsoleRequest,
 ): AsyncGenerator<ReadConsoleResponse> {
-  let at = { nodeId: "", epoch: 0, offset: 0 };
+  const reader = new ConsoleReader(controller, request);
   while (!request.signal.aborted) {
-    const place = placeOf(controller, request);
-    if (place.nodeId !== at.nodeId || place.epoch !== at.epoch)
-      at = { nodeId: place.nodeId, epoch: place.epoch, offset: 0 };
-    const { bytes, nextOffset } = await controller.agents
-      .clientFor(place.address)
-      .readConsole(place.guestUid, at.offset, BYTES_MAX);
-    at = { ...at, offset: nextOffset };
-    if (bytes.length > 0) yield { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
-    else if (!request.isFollowing) return;
-    else await pause(controller, POLL_MS);
+    const bytes = await reader.next();
+    if (bytes === undefined) return;
+    if (bytes.length > 0) {
+      yield { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
+    } else if (request.isFollowing) {
+      await pause(controller, POLL_MS);
+    } else {
+      return;
+    }
   }
 }
 
-function placeOf(controller: Controller, request: GuestRef) {
-  const { value: guest } = findGuest(controller, request);
-  const { placement } = guest.status;
-  const node = placement && controller.mirror.node(placement.nodeId)?.value;
-  if (placement === undefined || node === undefined) {
-    const message = `guest "${guest.id}" is ${guest.status.phase} and has no console yet`;
-    throw precondition("GUEST_NOT_PLACED", message, { guest: guest.id });
+class ConsoleReader {
+  readonly #guestUid: string;
+  #place: ConsolePlace | undefined;
+  #offset = 0;
+
+  constructor(
+    private readonly controller: Controller,
+    private readonly request: ConsoleRequest,
+  ) {
+    this.#guestUid = findGuest(controller, request).value.uid;
   }
-  const { nodeId, epoch } = placement;
-  return { nodeId, epoch, address: node.address, guestUid: guest.uid };
+
+  /** The next bytes, empty when there are none now; undefined when the guest is gone. */
+  async next(): Promise<Uint8Array | undefined> {
+    const guest = this.controller.mirror.guestByUid(this.#guestUid)?.value;
+    if (guest === undefined) return undefined;
+    const place = placeOf(this.controller, guest);
+    if (place === undefined && !this.request.isFollowing) throw notPlaced(guest);
+    if (!isSamePlace(place, this.#place)) {
+      const rest = await this.#read().catch(() => NOTHING);
+      if (rest.length > 0) return rest;
+      this.#offset = 0;
+      this.#place = place;
+    }
+    return this.request.isFollowing ? await this.#readPatiently() : await this.#read();
+  }
+
+  async #readPatiently(): Promise<Uint8Array> {
+    try {
+      return await this.#read();
+    } catch (error) {
+      if (error instanceof DomainError && MAY_PASS.includes(error.kind)) return NOTHING;
+      throw error;
+    }
+  }
+
+  async #read(): Promise<Uint8Array> {
+    if (this.#place === undefined) return NOTHING;
+    const agent = this.controller.agents.clientFor(this.#place.address);
+    const piece = await agent.readConsole(this.#guestUid, this.#offset, BYTES_MAX);
+    this.#offset = piece.nextOffset;
+    return piece.bytes;
+  }
+}
+
+/** Undefined while the guest has no place. */
+function placeOf({ mirror }: Controller, guest: Guest): ConsolePlace | undefined {
+  const { placement } = guest.status;
+  const node = placement && mirror.node(placement.nodeId)?.value;
+  if (placement === undefined || node === undefined) return undefined;
+  return { nodeId: placement.nodeId, epoch: placement.epoch, address: node.address };
+}
+
+function isSamePlace(left: ConsolePlace | undefined, right: ConsolePlace | undefined): boolean {
+  return left?.nodeId === right?.nodeId && left?.epoch === right?.epoch;
+}
+
+function notPlaced(guest: Guest): DomainError {
+  const message = `guest "${guest.id}" is ${guest.status.phase} and has no console yet`;
+  return precondition("GUEST_NOT_PLACED", message, { guest: guest.id });
 }
 
 function pause({ clock }: Controller, delayMs: number): Promise<void> {

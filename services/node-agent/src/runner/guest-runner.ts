@@ -33,11 +33,15 @@ import type { RunnerContext } from "./runner-context.js";
 
 /** Pause after an act that failed, before it is tried again. */
 const RETRY_MS = 1_000;
+/** How long the end of a removed copy's console can still be read. */
+const CONSOLE_KEPT_MS = 10_000;
 
 export class GuestRunner {
   #assignment: GuestAssignment;
   #memory: RestartMemory;
   #copy: EngineCopy | undefined;
+  /** The copy before it, for its console only. */
+  #lastCopy: EngineCopy | undefined;
   #state: CopyState = "stopped";
   /** Intent of the assignment under which `#state` was found. */
   #shownIntent = -1;
@@ -125,8 +129,9 @@ export class GuestRunner {
 
   /** @throws `unavailable` when there is no copy to read from. */
   async readConsole(offset: number, bytesMax: number): Promise<ConsoleChunk> {
-    if (this.#copy === undefined) throw unavailable("console", "the guest has no copy here now");
-    return await this.#copy.readConsole(offset, bytesMax);
+    const copy = this.#copy ?? this.#lastCopy;
+    if (copy === undefined) throw unavailable("console", "the guest has no copy here now");
+    return await copy.readConsole(offset, bytesMax);
   }
 
   async #run(): Promise<void> {
@@ -238,9 +243,18 @@ export class GuestRunner {
     copy.onChange(() => this.kick());
     void copy.ended.then(async (exit) => {
       if (this.#copy !== copy) return;
-      this.#copy = undefined;
+      this.#keepConsole(copy);
       await this.#end(exit, this.#assignment);
       this.kick();
+    });
+  }
+
+  #keepConsole(copy: EngineCopy): void {
+    this.#copy = undefined;
+    this.#lastCopy = copy;
+    if (this.#assignment.desired !== "absent") return;
+    this.context.clock.schedule(CONSOLE_KEPT_MS, () => {
+      this.#lastCopy = undefined;
     });
   }
 

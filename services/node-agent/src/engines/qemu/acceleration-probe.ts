@@ -1,0 +1,137 @@
+/**
+ * Finds out how guests can run on this host by running one: a host can have `/dev/kvm`, create a machine on it and still
+ * never execute a guest instruction. An acceleration counts only when the tiny guest said its first word under it, in each
+ * mode, within the time.
+ */
+import { createHash } from "node:crypto";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
+import { QEMU_MODES, type QemuAcceleration, type QemuMode } from "./machine.js";
+
+export interface ProbeParts {
+  readonly clock: Clock;
+  /** The tiny guest. */
+  readonly kernelPath: string;
+  /** Keeps the result while QEMU, the tiny guest and the host's boot stay the same; undefined = probe each time. */
+  readonly cacheFile: string | undefined;
+  readonly version: string;
+  readonly launch: (launch: CopyLaunch, acceleration: QemuAcceleration) => Promise<EngineCopy>;
+}
+
+export interface ProbeResult {
+  readonly acceleration: QemuAcceleration | undefined;
+  readonly modes: readonly QemuMode[];
+  readonly problems: readonly string[];
+}
+
+/** Never a guest of a cluster: those have random identities. */
+const PROBE_UID = "00000000-0000-4000-8000-000000000000";
+const FIRST_WORD = "innkeeper-guest: up";
+const POLL_MS = 5;
+const DEADLINE_MS: Readonly<Record<QemuAcceleration, number>> = { kvm: 2_000, tcg: 15_000 };
+const MEMORY_MIB = 32;
+
+export async function probeAcceleration(parts: ProbeParts): Promise<ProbeResult> {
+  const key = await cacheKey(parts);
+  const cached = await readCache(parts, key);
+  if (cached !== undefined) return cached;
+  const result = await runProbe(parts);
+  await writeCache(parts, key, result);
+  return result;
+}
+
+async function runProbe(parts: ProbeParts): Promise<ProbeResult> {
+  const problems: string[] = [];
+  for (const acceleration of ["kvm", "tcg"] as const) {
+    const tried = await tryModes(parts, acceleration);
+    problems.push(...tried.problems);
+    if (tried.modes.length > 0) return { acceleration, modes: tried.modes, problems };
+  }
+  return { acceleration: undefined, modes: [], problems };
+}
+
+/** Every mode under one acceleration; what a hardware one cannot do for the first is not asked for the others. */
+async function tryModes(
+  parts: ProbeParts,
+  acceleration: QemuAcceleration,
+): Promise<Pick<ProbeResult, "modes" | "problems">> {
+  const isHardware = acceleration === "kvm";
+  const missing = isHardware ? await kvmMissing() : undefined;
+  if (missing !== undefined) return { modes: [], problems: [missing] };
+  const modes: QemuMode[] = [];
+  const problems: string[] = [];
+  for (const mode of QEMU_MODES) {
+    const problem = await tryGuest(parts, { acceleration, mode });
+    if (problem === undefined) modes.push(mode);
+    else problems.push(problem);
+    if (problem !== undefined && isHardware) break;
+  }
+  return { modes, problems };
+}
+
+async function kvmMissing(): Promise<string | undefined> {
+  return await access("/dev/kvm").then(
+    () => undefined,
+    () => "kvm: /dev/kvm is absent or closed to this user",
+  );
+}
+
+/** What went wrong, if anything did. */
+async function tryGuest(
+  parts: ProbeParts,
+  { acceleration, mode }: { acceleration: QemuAcceleration; mode: QemuMode },
+): Promise<string | undefined> {
+  const boot = { kernelPath: parts.kernelPath, initrdPath: undefined, commandLine: "" };
+  const ref = { guestUid: PROBE_UID, epoch: 1 };
+  const launch = { ...ref, mode, vcpuCount: 1, memoryMib: MEMORY_MIB, boot, isIncoming: false };
+  let copy: EngineCopy | undefined;
+  try {
+    copy = await parts.launch(launch, acceleration);
+    const hasSpoken = await speaks(copy, parts.clock, DEADLINE_MS[acceleration]);
+    const silent = `a guest said nothing within ${DEADLINE_MS[acceleration]} ms`;
+    return hasSpoken ? undefined : `${acceleration} in ${mode} mode: ${silent}`;
+  } catch (error) {
+    return `${acceleration} in ${mode} mode: ${toDomainError(error).message}`;
+  } finally {
+    await copy?.destroy();
+  }
+}
+
+async function speaks(copy: EngineCopy, clock: Clock, deadlineMs: number): Promise<boolean> {
+  const endMs = clock.monotonicMs() + deadlineMs;
+  while (clock.monotonicMs() < endMs) {
+    const { bytes } = await copy.readConsole(0, 4096);
+    if (Buffer.from(bytes).toString("latin1").includes(FIRST_WORD)) return true;
+    await new Promise<void>((resolve) => {
+      clock.schedule(POLL_MS, resolve);
+    });
+  }
+  return false;
+}
+
+/** The boot's identity is part of it: another kernel or another machine may behave otherwise. */
+async function cacheKey({ version, kernelPath }: ProbeParts): Promise<string> {
+  const hash = createHash("sha256").update(version);
+  for (const file of [kernelPath, "/proc/sys/kernel/random/boot_id"]) {
+    hash.update("\0").update(await readFile(file).catch(() => ""));
+  }
+  return hash.digest("hex");
+}
+
+async function readCache({ cacheFile }: ProbeParts, key: string): Promise<ProbeResult | undefined> {
+  if (cacheFile === undefined) return undefined;
+  try {
+    const cached = JSON.parse(await readFile(cacheFile, "utf8")) as { key: string } & ProbeResult;
+    return cached.key === key ? cached : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A result that found nothing is not kept: the host may be mended. */
+async function writeCache({ cacheFile }: ProbeParts, key: string, result: ProbeResult) {
+  if (cacheFile === undefined || result.acceleration === undefined) return;
+  await mkdir(path.dirname(cacheFile), { recursive: true });
+  await writeFile(cacheFile, JSON.stringify({ key, ...result }));
+}

@@ -1,0 +1,73 @@
+/** Why a QEMU process ended: what it traced itself comes first, so the reason is known even if no agent was watching. */
+import type { CopyExit, ExitReason } from "@innkeeper/core";
+
+/** QEMU's ShutdownCause (qapi/run-state.json, 7.2) as traced by `qemu_system_shutdown_request`. */
+const CAUSES: Readonly<Record<string, ExitReason>> = {
+  "1": "engine-error",
+  "2": "destroyed",
+  "4": "killed",
+  "6": "guest-shutdown",
+  "7": "guest-reset",
+  "8": "guest-panic",
+};
+
+const TRACE = /qemu_system_shutdown_request reason=([0-9]+)/g;
+const MESSAGE_LENGTH_MAX = 300;
+
+const SENTENCES: Readonly<Record<ExitReason, string>> = {
+  "guest-shutdown": "the guest powered itself off",
+  "guest-reset": "the guest reset itself",
+  "guest-panic": "the guest's kernel panicked",
+  destroyed: "the copy was destroyed",
+  killed: "the hypervisor process was killed",
+  "engine-error": "the hypervisor failed",
+  "incoming-failed": "the migration did not arrive whole",
+};
+
+export interface ProcessEnd {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+}
+
+export interface EndedProcess {
+  /** Standard error of the process. */
+  readonly errors: string;
+  /** Known only to the process that started it. */
+  readonly end: ProcessEnd | undefined;
+  readonly isDestroyed: boolean;
+  /** It was waiting for or receiving a migration. */
+  readonly isIncoming: boolean;
+}
+
+export function exitOf(process: EndedProcess): CopyExit {
+  const reason = reasonOf(process);
+  const details = [howItEnded(process.end), lastError(process.errors)].filter(Boolean).join("; ");
+  const message = details === "" ? SENTENCES[reason] : `${SENTENCES[reason]} (${details})`;
+  return { reason, message: message.slice(0, MESSAGE_LENGTH_MAX) };
+}
+
+/** The cause that QEMU itself traced, if it did. */
+export function tracedReason(errors: string): ExitReason | undefined {
+  const cause = [...errors.matchAll(TRACE)].at(-1)?.[1];
+  return cause === undefined ? undefined : CAUSES[cause];
+}
+
+function reasonOf({ errors, end, isDestroyed, isIncoming }: EndedProcess): ExitReason {
+  if (isDestroyed) return "destroyed";
+  const traced = tracedReason(errors);
+  if (traced !== undefined) return traced;
+  if (end?.signal !== undefined) return "killed";
+  if (isIncoming) return "incoming-failed";
+  return end?.code === undefined ? "killed" : "engine-error";
+}
+
+function howItEnded(end: ProcessEnd | undefined): string {
+  if (end?.signal !== undefined) return `by ${end.signal}`;
+  return end?.code === undefined || end.code === 0 ? "" : `exit code ${end.code}`;
+}
+
+/** The last line that is not our own trace. */
+export function lastError(errors: string): string {
+  const lines = errors.split("\n").filter((line) => line !== "" && line.search(TRACE) < 0);
+  return lines.at(-1)?.trim() ?? "";
+}

@@ -1,0 +1,105 @@
+/**
+ * QEMU's arguments for one copy. Devices are JSON, every argument is an element of its own, and nothing that a user wrote
+ * is ever parsed by QEMU: the command line reaches the guest as it is.
+ *
+ * `hybrid`   q35 with firmware and PCI, paravirtual network, entropy and balloon.
+ * `paravirt` microvm: no firmware menus, no PCI; virtio over memory-mapped I/O, direct kernel boot.
+ */
+import type { Acceleration, CopyLaunch, Mode } from "@innkeeper/core";
+import { COPY_FILES, copyName } from "./copy-directory.js";
+
+export const QEMU_MODES = ["hybrid", "paravirt"] as const satisfies readonly Mode[];
+export type QemuMode = (typeof QEMU_MODES)[number];
+
+export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
+
+/** The machine's clock stays on in microvm: Linux waits two seconds for one that is missing. */
+const MACHINE: Readonly<Record<QemuMode, string>> = {
+  hybrid: "q35",
+  paravirt: "microvm,x-option-roms=off,isa-serial=off,rtc=on",
+};
+
+/** How the virtio devices of each machine are called. */
+const BUS: Readonly<Record<QemuMode, "pci" | "device">> = { hybrid: "pci", paravirt: "device" };
+
+/** TCG's five-level page tables cost boot time and bring nothing to guests of this size. */
+const CPU: Readonly<Record<QemuAcceleration, string>> = {
+  kvm: "host",
+  tcg: "max,la57=off",
+};
+
+const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+export function isQemuMode(mode: Mode): mode is QemuMode {
+  return (QEMU_MODES as readonly Mode[]).includes(mode);
+}
+
+export interface QemuMachine {
+  readonly mode: QemuMode;
+  readonly acceleration: QemuAcceleration;
+  /** Rate of the host's time-stamp counter, when known. */
+  readonly tscKhz: number | undefined;
+}
+
+/** Run inside the copy's directory. */
+export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[] {
+  const { mode, acceleration } = machine;
+  const { kernelPath, initrdPath } = launch.boot;
+  return [
+    ...["-nodefaults", "-no-user-config", "-display", "none"],
+    ...["-name", copyName(launch), "-uuid", launch.guestUid],
+    ...["-sandbox", SANDBOX],
+    ...["-machine", `${MACHINE[mode]},accel=${acceleration}`, "-cpu", CPU[acceleration]],
+    ...["-smp", String(launch.vcpuCount), "-m", String(launch.memoryMib)],
+    ...["-pidfile", COPY_FILES.pid],
+    ...["-qmp", `unix:${COPY_FILES.monitor},server=on,wait=off`],
+    ...["-no-reboot", "-trace", "qemu_system_shutdown_request"],
+    ...consoleArguments(),
+    ...devices(mode, launch.guestUid),
+    ...["-kernel", kernelPath],
+    ...(initrdPath === undefined ? [] : ["-initrd", initrdPath]),
+    ...["-append", kernelCommandLine(launch.boot.commandLine, machine)],
+    ...(launch.isIncoming ? ["-incoming", "defer", "-S"] : []),
+  ];
+}
+
+/** The guest's own, and what only the machine can know. */
+function kernelCommandLine(
+  commandLine: string,
+  { mode, acceleration, tscKhz }: QemuMachine,
+): string {
+  const isTold = mode === "paravirt" && acceleration === "tcg" && tscKhz !== undefined;
+  return isTold ? `${commandLine} tsc_early_khz=${tscKhz}`.trimStart() : commandLine;
+}
+
+/** The serial port: a socket for whoever attaches, and a log of all output. */
+function consoleArguments(): string[] {
+  const { serial, console } = COPY_FILES;
+  return [
+    "-chardev",
+    `socket,id=console,path=${serial},server=on,wait=off,logfile=${console},logappend=on`,
+    ...device({ driver: "isa-serial", chardev: "console" }),
+  ];
+}
+
+function devices(mode: QemuMode, guestUid: string): string[] {
+  const bus = BUS[mode];
+  return [
+    "-netdev",
+    JSON.stringify({ type: "user", id: "network" }),
+    ...device({ driver: `virtio-net-${bus}`, netdev: "network", mac: macAddress(guestUid) }),
+    ...device({ driver: `virtio-rng-${bus}` }),
+    ...device({ driver: `virtio-balloon-${bus}` }),
+    ...device({ driver: "pvpanic" }),
+  ];
+}
+
+function device(properties: Readonly<Record<string, string>>): string[] {
+  return ["-device", JSON.stringify(properties)];
+}
+
+/** QEMU's own prefix and three bytes of the guest's random identity: the same on every node the guest moves to. */
+function macAddress(guestUid: string): string {
+  const [a, b, c] = [guestUid.slice(-6, -4), guestUid.slice(-4, -2), guestUid.slice(-2)];
+  return `52:54:00:${a}:${b}:${c}`;
+}

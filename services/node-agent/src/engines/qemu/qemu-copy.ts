@@ -1,0 +1,200 @@
+/** One copy of a guest under QEMU: the engine port's handle, over the monitor and the process. */
+import {
+  type Clock,
+  type ConsoleChunk,
+  type CopyExit,
+  type CopyRef,
+  type CopyRunState,
+  type EngineCopy,
+  type MigrateOptions,
+  type MigrationProgress,
+  precondition,
+  unavailable,
+} from "@innkeeper/core";
+import { ConsoleLog } from "./console-log.js";
+import type { CopyDirectory } from "./copy-directory.js";
+import { exitOf } from "./exit-reason.js";
+import { sendMigration } from "./outgoing-migration.js";
+import type { QemuProcess } from "./qemu-process.js";
+import type { QmpClient } from "./qmp-client.js";
+import type { QmpEvent } from "./qmp-protocol.js";
+
+/** How long a process may live on after its monitor has closed. */
+const END_TIMEOUT_MS = 2_000;
+const CONSOLE_TRIM_MS = 2_000;
+
+/** QEMU's run states in which the guest can never go on by itself. */
+const BROKEN = ["internal-error", "io-error", "guest-panicked"];
+
+export interface QemuCopyParts {
+  readonly directory: CopyDirectory;
+  readonly process: QemuProcess;
+  readonly qmp: QmpClient;
+  readonly clock: Clock;
+  /** Address on which migrations are received. */
+  readonly migrationHost: string;
+  /** Launched to receive a migration and not resumed since. */
+  readonly isIncoming: boolean;
+}
+
+export class QemuCopy implements EngineCopy {
+  readonly ref: CopyRef;
+  readonly pid: number;
+  readonly ended: Promise<CopyExit>;
+  readonly #parts: QemuCopyParts;
+  readonly #console: ConsoleLog;
+  readonly #listeners: (() => void)[] = [];
+  #isIncoming: boolean;
+  #isOver = false;
+  #isDestroyed = false;
+  #cancelTrim: () => void = () => undefined;
+
+  constructor(parts: QemuCopyParts) {
+    this.#parts = parts;
+    this.ref = parts.directory.ref;
+    this.pid = parts.process.pid;
+    this.#isIncoming = parts.isIncoming;
+    this.#console = new ConsoleLog(parts.directory.file("console"));
+    parts.qmp.onEvent((event) => this.#take(event));
+    this.ended = this.#watchEnd();
+    this.#trimLater();
+  }
+
+  async runState(): Promise<CopyRunState> {
+    if (this.#isOver) return "ended";
+    try {
+      const { status } = await this.#parts.qmp.execute("query-status");
+      return this.#runStateOf(status);
+    } catch {
+      return "ended";
+    }
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async pause(): Promise<void> {
+    await this.#parts.qmp.execute("stop");
+  }
+
+  async resume(): Promise<void> {
+    const { qmp, directory } = this.#parts;
+    const run = this.#runStateOf((await qmp.execute("query-status")).status);
+    if (run === "incoming") throw notReceived(this.ref);
+    if (run === "running") return;
+    await qmp.execute("cont");
+    if (!this.#isIncoming) return;
+    this.#isIncoming = false;
+    await directory.unmarkIncoming();
+  }
+
+  async requestShutdown(): Promise<void> {
+    await this.#parts.qmp.execute("system_powerdown");
+  }
+
+  async destroy(): Promise<void> {
+    this.#isDestroyed = true;
+    this.#parts.process.kill();
+    await this.ended;
+  }
+
+  async listen(): Promise<string> {
+    const { qmp, migrationHost } = this.#parts;
+    const known = await this.#receivingAddress();
+    if (known !== undefined) return known;
+    const capabilities = [{ capability: "events", state: true }] as const;
+    await qmp.execute("migrate-set-capabilities", { capabilities });
+    await qmp.execute("migrate-incoming", { uri: `tcp:${migrationHost}:0` });
+    const address = await this.#receivingAddress();
+    if (address === undefined) throw unavailable("engine", "it does not say where it listens");
+    return address;
+  }
+
+  async migrate(options: MigrateOptions): Promise<MigrationProgress> {
+    const run = await this.runState();
+    if (run !== "running") throw notRunning(this.ref, run);
+    return await sendMigration(this.#parts.qmp, this.#parts.clock, options);
+  }
+
+  async cancelMigration(): Promise<void> {
+    await this.#parts.qmp.execute("migrate_cancel");
+  }
+
+  readConsole(offset: number, bytesMax: number) {
+    return new Promise<ConsoleChunk>((resolve) => {
+      resolve(this.#console.read(offset, bytesMax));
+    });
+  }
+
+  /** Lets go of the monitor without touching the guest. `ended` then never resolves. */
+  release(): void {
+    this.#isOver = true;
+    this.#cancelTrim();
+    this.#parts.qmp.close();
+  }
+
+  #runStateOf(status: string): CopyRunState {
+    if (status === "running" || status === "finish-migrate") return "running";
+    if (status === "inmigrate") return "incoming";
+    if (status === "postmigrate") return "sent";
+    if (status === "shutdown") return "ended";
+    return this.#isIncoming ? "received" : "paused";
+  }
+
+  async #watchEnd(): Promise<CopyExit> {
+    const { qmp, process, directory } = this.#parts;
+    await qmp.closed;
+    if (this.#isOver) return await new Promise(() => undefined);
+    this.#isOver = true;
+    this.#cancelTrim();
+    if (!(await process.isGoneWithin(END_TIMEOUT_MS))) {
+      process.kill();
+      await process.isGoneWithin(END_TIMEOUT_MS);
+    }
+    const errors = await directory.errors();
+    this.#console.keepLastWords();
+    await directory.remove();
+    const [isDestroyed, isIncoming] = [this.#isDestroyed, this.#isIncoming];
+    return exitOf({ errors, end: process.end, isDestroyed, isIncoming });
+  }
+
+  #take({ event }: QmpEvent): void {
+    if (event === "STOP") void this.#endIfBroken();
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** A guest that the hypervisor can no longer run is over; its policy decides what follows. */
+  async #endIfBroken(): Promise<void> {
+    const status = await this.#parts.qmp.execute("query-status").catch(() => undefined);
+    if (status !== undefined && BROKEN.includes(status.status)) this.#parts.process.kill();
+  }
+
+  async #receivingAddress(): Promise<string | undefined> {
+    const info = await this.#parts.qmp.execute("query-migrate");
+    const [address] = info["socket-address"] ?? [];
+    if (address?.host === undefined || address.port === undefined) return undefined;
+    const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+    return `tcp:${host}:${address.port}`;
+  }
+
+  #trimLater(): void {
+    this.#cancelTrim = this.#parts.clock.schedule(CONSOLE_TRIM_MS, () => {
+      this.#console.trim();
+      this.#trimLater();
+    });
+  }
+}
+
+function refOf({ guestUid, epoch }: CopyRef): Record<string, string> {
+  return { guestUid, epoch: String(epoch) };
+}
+
+function notReceived(ref: CopyRef) {
+  const message = "the copy waits for a migration that has not arrived whole";
+  return precondition("NOT_RECEIVED", message, refOf(ref));
+}
+
+function notRunning(ref: CopyRef, run: CopyRunState) {
+  return precondition("NOT_RUNNING", `the copy is ${run}: only a running one is sent`, refOf(ref));
+}

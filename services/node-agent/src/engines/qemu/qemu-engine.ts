@@ -1,0 +1,206 @@
+/**
+ * The engine port on QEMU. Each copy is a process in a session and a directory of its own, found again by name after a
+ * restart of the agent, whatever happened to it meanwhile.
+ */
+import {
+  type Clock,
+  type CopyLaunch,
+  type CopyRef,
+  type Engine,
+  type EngineCopy,
+  type EngineProbe,
+  type Logger,
+  precondition,
+  toDomainError,
+  unavailable,
+} from "@innkeeper/core";
+import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
+import { CopyDirectory, copyName, listCopies } from "./copy-directory.js";
+import { EndedCopy } from "./ended-copy.js";
+import { exitOf, lastError, tracedReason } from "./exit-reason.js";
+import { hostTscKhz } from "./host-tsc.js";
+import { isQemuMode, type QemuAcceleration, qemuArguments } from "./machine.js";
+import { QemuCopy } from "./qemu-copy.js";
+import { QemuProcess } from "./qemu-process.js";
+import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
+import { QmpClient } from "./qmp-client.js";
+
+export interface QemuEngineOptions {
+  /** Holds one directory for each copy. */
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Address on which migrations are received. */
+  readonly migrationHost: string;
+  /** The tiny guest that proves acceleration. */
+  readonly probeKernel: string;
+  /** Keeps the result of the probe; undefined = probe each time. */
+  readonly probeCacheFile?: string;
+}
+
+/** How long QEMU may take until its monitor answers. */
+const MONITOR_TIMEOUT_MS = 20_000;
+const MONITOR_POLL_MS = 2;
+
+export function createQemuEngine(options: QemuEngineOptions): Engine {
+  return new QemuEngine(options);
+}
+
+class QemuEngine implements Engine {
+  readonly #copies = new Map<string, QemuCopy>();
+  readonly #tscKhz = hostTscKhz();
+  #probed: Promise<ProbeResult & { readonly version: string }> | undefined;
+
+  constructor(private readonly options: QemuEngineOptions) {}
+
+  async probe(): Promise<EngineProbe> {
+    this.#probed = undefined;
+    try {
+      const { acceleration, modes, problems, version } = await this.#probeOnce();
+      if (acceleration === undefined) return { abilities: [], problems };
+      const ability = { engine: "qemu", engineVersion: version, acceleration } as const;
+      const can = { canLiveMigrate: true, canPause: true };
+      return { abilities: modes.map((mode) => ({ ...ability, mode, ...can })), problems };
+    } catch (error) {
+      return { abilities: [], problems: [toDomainError(error).message] };
+    }
+  }
+
+  async launch(launch: CopyLaunch): Promise<EngineCopy> {
+    const { acceleration, problems } = await this.#probeOnce();
+    if (acceleration === undefined) throw unavailable("engine", problems.join("; "));
+    return await this.#launch(launch, acceleration);
+  }
+
+  async adopt(ref: CopyRef): Promise<EngineCopy | undefined> {
+    const directory = this.#directory(ref);
+    if (!(await directory.exists())) return undefined;
+    const { clock } = this.options;
+    const process = await QemuProcess.find(directory, clock);
+    if (process === undefined) return await this.#buryUnwatched(directory);
+    try {
+      const qmp = await this.#connect(directory, process);
+      const isIncoming = await directory.isMarkedIncoming();
+      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming }));
+    } catch (error) {
+      this.options.log.warn({ ...ref, error }, "a copy without a monitor is ended");
+      process.kill();
+      await process.isGoneWithin(MONITOR_TIMEOUT_MS);
+      return await this.#buryUnwatched(directory);
+    }
+  }
+
+  async list(): Promise<readonly CopyRef[]> {
+    return await listCopies(this.options.stateDir);
+  }
+
+  close(): Promise<void> {
+    for (const copy of this.#copies.values()) copy.release();
+    this.#copies.clear();
+    return Promise.resolve();
+  }
+
+  #probeOnce(): Promise<ProbeResult & { readonly version: string }> {
+    this.#probed ??= this.#probe();
+    return this.#probed;
+  }
+
+  async #probe(): Promise<ProbeResult & { readonly version: string }> {
+    const version = await qemuVersion();
+    const { clock, probeKernel: kernelPath, probeCacheFile: cacheFile } = this.options;
+    const launch = (probe: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> =>
+      this.#launch(probe, acceleration);
+    return {
+      version,
+      ...(await probeAcceleration({ clock, kernelPath, cacheFile, version, launch })),
+    };
+  }
+
+  async #launch(launch: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> {
+    const { mode, isIncoming } = launch;
+    if (!isQemuMode(mode)) throw noSuchMode(mode);
+    const directory = this.#directory(launch);
+    if (this.#copies.has(copyName(launch))) throw copyExists(launch);
+    let process: QemuProcess | undefined;
+    try {
+      await directory.make();
+      if (isIncoming) await directory.markIncoming();
+      const args = qemuArguments(launch, { mode, acceleration, tscKhz: this.#tscKhz });
+      const { clock } = this.options;
+      process = await QemuProcess.start({ executable: QEMU_PROGRAM, args, directory, clock });
+      const qmp = await this.#connect(directory, process);
+      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming }));
+    } catch (error) {
+      process?.kill();
+      await process?.isGoneWithin(MONITOR_TIMEOUT_MS);
+      await directory.remove();
+      throw error;
+    }
+  }
+
+  #directory({ guestUid, epoch }: CopyRef): CopyDirectory {
+    return new CopyDirectory(this.options.stateDir, { guestUid, epoch });
+  }
+
+  #copyOf(parts: {
+    readonly directory: CopyDirectory;
+    readonly process: QemuProcess;
+    readonly qmp: QmpClient;
+    readonly isIncoming: boolean;
+  }): QemuCopy {
+    const { clock, migrationHost } = this.options;
+    return new QemuCopy({ ...parts, clock, migrationHost });
+  }
+
+  #track(copy: QemuCopy): QemuCopy {
+    const name = copyName(copy.ref);
+    this.#copies.set(name, copy);
+    void copy.ended.then(() => this.#copies.delete(name));
+    return copy;
+  }
+
+  /** @throws `unavailable` with QEMU's last words when it ends before its monitor answers. */
+  async #connect(directory: CopyDirectory, process: QemuProcess): Promise<QmpClient> {
+    const { clock } = this.options;
+    const deadlineMs = clock.monotonicMs() + MONITOR_TIMEOUT_MS;
+    const open = (): Promise<QmpClient | undefined> =>
+      directory.withSocketPath("monitor", (address) => QmpClient.open(address));
+    let qmp = await open();
+    while (qmp === undefined) {
+      if (await process.isGoneWithin(MONITOR_POLL_MS)) throw await neverAnswered(directory);
+      if (clock.monotonicMs() > deadlineMs) throw unavailable("engine", "its monitor is silent");
+      qmp = await open();
+    }
+    try {
+      await qmp.negotiate();
+      return qmp;
+    } catch {
+      qmp.close();
+      throw await neverAnswered(directory);
+    }
+  }
+
+  /** The process is gone: what it left is removed, and told if it left word. */
+  async #buryUnwatched(directory: CopyDirectory): Promise<EngineCopy | undefined> {
+    const errors = await directory.errors();
+    const isIncoming = await directory.isMarkedIncoming();
+    await directory.remove();
+    if (tracedReason(errors) === undefined) return undefined;
+    const exit = exitOf({ errors, end: undefined, isDestroyed: false, isIncoming });
+    return new EndedCopy(directory.ref, exit);
+  }
+}
+
+async function neverAnswered(directory: CopyDirectory) {
+  const why = lastError(await directory.errors()) || "it ended before its monitor answered";
+  return unavailable("engine", why);
+}
+
+function noSuchMode(mode: string) {
+  return precondition("MODE_NOT_SUPPORTED", `qemu runs no guests in ${mode} mode`, { mode });
+}
+
+function copyExists({ guestUid, epoch }: CopyRef) {
+  const message = `copy ${guestUid}.${epoch} exists already`;
+  return precondition("COPY_EXISTS", message, { guestUid, epoch: String(epoch) });
+}

@@ -7,7 +7,12 @@ import { IMAGE_MODES, type ImageKind } from "../domain/image.js";
 import type { Mode, ModeAbility, ModeRequest } from "../domain/mode.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import type { Rejection } from "../domain/placement.js";
-import { RESOURCE_KINDS, type Resources, subtractResources } from "../domain/resources.js";
+import {
+  mapResources,
+  RESOURCE_KINDS,
+  type Resources,
+  subtractResources,
+} from "../domain/resources.js";
 
 /** A node as the scheduler sees it. */
 export interface NodeView {
@@ -85,12 +90,13 @@ function missingMode(request: PlacementRequest, node: NodeRecord): string {
 }
 
 function lackingResources(request: PlacementRequest, { node, allocated }: NodeView): Rejection[] {
-  const free = subtractResources(allocatable(node), allocated);
+  const left = subtractResources(allocatable(node), allocated);
+  const free = mapResources((kind) => Math.max(0, left[kind]));
   return RESOURCE_KINDS.filter((kind) => request.resources[kind] > free[kind]).map((kind) => ({
     nodeId: node.id,
     filter: kind,
-    message: `needs ${request.resources[kind]}, has ${Math.max(0, free[kind])} left`,
+    message: `needs ${request.resources[kind]}, has ${free[kind]} left`,
     need: request.resources[kind],
-    have: Math.max(0, free[kind]),
+    have: free[kind],
   }));
 }

@@ -63,11 +63,16 @@ function encodeDetails(error: DomainError, { code, message }: { code: status; me
   return Status.encode({ code, message, details }).finish();
 }
 
+/** Undefined also for details that are not ours to read: the code alone decides then. */
 function decodeDetails(metadata: Metadata | undefined): ErrorInfo | undefined {
   const [encoded] = metadata?.get(DETAILS_KEY) ?? [];
   if (!Buffer.isBuffer(encoded)) return undefined;
-  const info = Status.decode(encoded).details.find((each) => each.typeUrl === ERROR_INFO_URL);
-  return info && ErrorInfo.decode(info.value);
+  try {
+    const info = Status.decode(encoded).details.find((each) => each.typeUrl === ERROR_INFO_URL);
+    return info && ErrorInfo.decode(info.value);
+  } catch {
+    return undefined;
+  }
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {

@@ -131,12 +131,34 @@ class RunningController implements Controller {
     return this.#leading;
   }
 
+  /** Follows the store for good: what breaks the watch is answered by a new snapshot. */
   async #follow(): Promise<void> {
-    try {
-      await this.mirror.follow(this.store, this.#abort.signal);
-    } catch (error) {
-      this.log.error({ error }, "the mirror stopped following the store");
+    const { signal } = this.#abort;
+    for (let isBroken = false; !signal.aborted; ) {
+      try {
+        if (isBroken) await this.mirror.resync(this.store, this.clock.nowMs());
+        await this.mirror.follow(this.store, signal);
+        return;
+      } catch (error) {
+        this.log.error({ error }, "the mirror lost the store and loads it again");
+        isBroken = true;
+      }
+      await this.#pause();
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.schedule(this.config.retryMs, resolve);
+      this.#abort.signal.addEventListener(
+        "abort",
+        () => {
+          cancel();
+          resolve();
+        },
+        { once: true },
+      );
+    });
   }
 
   async #ensureDefaultProject(): Promise<void> {

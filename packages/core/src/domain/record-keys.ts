@@ -24,6 +24,11 @@ export function nodeCounter(nodeId: string, kind: ResourceKind): string {
   return `node/${nodeId}/${kind}`;
 }
 
+/** Counts the guests that use an image, so that no image goes while a guest comes. */
+export function imageCounter(imageId: string): string {
+  return `image/${imageId}/guests`;
+}
+
 export function quotaCounter(projectId: string, kind: QuotaKind): string {
   return `project/${projectId}/${kind}`;
 }

@@ -17,6 +17,7 @@ import { cancelOperation } from "../commands/cancel-operation.js";
 import type { Controller } from "../controller.js";
 import { pageOf, parseOptionalName, parseRequestId } from "./parse-request.js";
 import { operationToProto } from "./record-codecs.js";
+import { compacted } from "./watch-guests.js";
 
 const WAIT = { min: 0, max: 3_600_000, unset: 30_000 };
 
@@ -95,7 +96,7 @@ async function* watchOperation(
   yield { operation: operationToProto(first, mirror) };
   if (isDone(first)) return;
   for await (const batch of store.changes(revision, signal)) {
-    if (batch === "compacted") return;
+    if (batch === "compacted") throw compacted(revision);
     for (const operation of versionsIn(batch, id)) {
       yield { operation: operationToProto(operation, mirror) };
       if (isDone(operation)) return;

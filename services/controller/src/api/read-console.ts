@@ -21,6 +21,7 @@ type ConsoleRequest = GuestRef & { readonly isFollowing: boolean; readonly signa
 interface ConsolePlace {
   readonly nodeId: string;
   readonly epoch: number;
+  /** Changes when the agent restarts. */
   readonly address: string;
 }
 
@@ -65,8 +66,8 @@ class ConsoleReader {
       const rest = await this.#read().catch(() => NOTHING);
       if (rest.length > 0) return rest;
       this.#offset = 0;
-      this.#place = place;
     }
+    this.#place = place;
     return this.request.isFollowing ? await this.#readPatiently() : await this.#read();
   }
 

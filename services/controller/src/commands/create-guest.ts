@@ -9,6 +9,7 @@ import {
   type Guest,
   type GuestSpec,
   guestKey,
+  imageCounter,
   invalidField,
   type Labels,
   notFound,
@@ -66,7 +67,10 @@ function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
         { key: recordKey("operation", operation.id), value: operation },
       ],
       deletes: [],
-      counters: quotaCounters(project.value, guest),
+      counters: [
+        ...quotaCounters(project.value, guest),
+        { key: imageCounter(guest.spec.imageId), delta: 1, max: undefined },
+      ],
     },
     answer: operation.id,
   };

@@ -47,10 +47,19 @@ export function deleteImage(
       checks: [{ key, revision: found.revision }],
       puts: [],
       deletes: [key],
-      counters: [],
+      counters: unusedOnly(imageId),
     };
     return { transaction, answer: imageId };
   });
+}
+
+/** Refused while a guest uses the image, also one that is created at this moment. */
+function unusedOnly(imageId: string): Transaction["counters"] {
+  const key = imageCounter(imageId);
+  return [
+    { key, delta: 1, max: 1 },
+    { key, delta: -1, max: undefined },
+  ];
 }
 
 const NAMED_MAX = 5;

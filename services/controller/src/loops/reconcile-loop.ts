@@ -8,6 +8,7 @@ import {
   type GuestPlan,
   type GuestView,
   guestKey,
+  imageCounter,
   nodeCounter,
   planGuest,
   QUOTA_KINDS,
@@ -140,7 +141,7 @@ export class ReconcileLoop {
         ...(operation && operationKey ? [{ key: operationKey, value: operation }] : []),
       ],
       deletes: after ? [] : [key],
-      counters: [...releases(plan), ...(after ? [] : quotaRelease(guest))],
+      counters: [...releases(plan), ...(after ? [] : releasedByEnd(guest))],
     };
   }
 }
@@ -155,11 +156,13 @@ function releases(plan: Write): Transaction["counters"] {
   );
 }
 
-function quotaRelease(guest: Guest): Transaction["counters"] {
+/** Quota and the use of its image: what admission took. */
+function releasedByEnd(guest: Guest): Transaction["counters"] {
   const usage = usageOf(guest.spec.resources);
-  return QUOTA_KINDS.filter((kind) => usage[kind] > 0).map((kind) => ({
+  const quota = QUOTA_KINDS.filter((kind) => usage[kind] > 0).map((kind) => ({
     key: quotaCounter(guest.projectId, kind),
     delta: -usage[kind],
     max: undefined,
   }));
+  return [...quota, { key: imageCounter(guest.spec.imageId), delta: -1, max: undefined }];
 }

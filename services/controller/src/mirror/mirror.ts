@@ -114,11 +114,16 @@ export class Mirror {
   async waitFor(revision: Revision, limit: { clock: Clock; timeoutMs: number }): Promise<void> {
     if (this.#revision >= revision) return;
     await new Promise<void>((resolve, reject) => {
-      const waiter = { revision, wake: resolve };
-      this.#waiters.add(waiter);
-      limit.clock.schedule(limit.timeoutMs, () => {
-        if (this.#waiters.delete(waiter)) reject(behind(revision, this.#revision));
+      const cancel = limit.clock.schedule(limit.timeoutMs, () => {
+        this.#waiters.delete(waiter);
+        reject(behind(revision, this.#revision));
       });
+      const wake = (): void => {
+        cancel();
+        resolve();
+      };
+      const waiter = { revision, wake };
+      this.#waiters.add(waiter);
     });
   }
 
@@ -140,11 +145,25 @@ export class Mirror {
     }
   }
 
-  #apply(batch: ChangeBatch): void {
+  /** After `follow` failed: takes a new snapshot; listeners hear of the difference as one change. */
+  async resync(store: StateStore, atMs: number): Promise<void> {
+    const { revision, records } = await store.snapshot();
+    if (revision === this.#revision) return;
+    const now = new Map(records.map((each) => [each.key, each]));
+    const gone = [...this.#records.keys()].filter((key) => !now.has(key));
+    const changed = records.filter((each) => this.#records.get(each.key)?.revision !== each.revision);
+    const changes = [
+      ...gone.map((key) => ({ key, value: undefined })),
+      ...changed.map(({ key, value }) => ({ key, value })),
+    ];
+    this.#apply({ revision, atMs, changes }, (key) => now.get(key)?.revision ?? revision);
+  }
+
+  #apply(batch: ChangeBatch, revisionOf = (_: RecordKey): Revision => batch.revision): void {
     const before = batch.changes.map(({ key, value }) => {
       const previous = this.#records.get(key)?.value;
       if (value === undefined) this.#delete(key);
-      else this.#set(key, { value, revision: batch.revision });
+      else this.#set(key, { value, revision: revisionOf(key) });
       return previous;
     });
     this.#revision = batch.revision;

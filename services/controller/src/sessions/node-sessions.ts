@@ -5,6 +5,8 @@
  * N1 A node is `synced` only after a full report in its present session.
  * N2 A node is `unreachable` only after its lease and the margin have run out since the last report
  *    we answered.
+ * N3 An answer to a command may overtake a report or be overtaken by one. It was made when the
+ *    assignment was taken, so it never replaces a report of the same intent.
  */
 import type { Clock, CopyReport, NodeLink, NodeReport } from "@innkeeper/core";
 
@@ -46,24 +48,20 @@ export class NodeSessions {
     if (session === undefined || session.incarnation !== report.incarnation) return undefined;
     if (!session.isFull && !report.isFull) return undefined;
     session.lastReportMs = this.clock.monotonicMs();
-    const changed = this.record(report.nodeId, report.copies);
+    const changed = take(session, report.copies, (known, copy) => copy.intent >= known.intent);
     if (report.isFull) changed.push(...forgetOthers(session, report.copies));
     session.isFull ||= report.isFull;
     return changed;
   }
 
-  /** Takes reports that came as an answer to a command. Older ones than known are dropped. */
+  /**
+   * Takes reports that came as an answer to a command (N3). The agent reports everything that
+   * happens afterwards, so nothing is missed by dropping an answer.
+   */
   record(nodeId: string, copies: readonly CopyReport[]): string[] {
     const session = this.#sessions.get(nodeId);
     if (session === undefined) return [];
-    const changed: string[] = [];
-    for (const copy of copies) {
-      const known = session.copies.get(copy.guestUid);
-      if (known !== undefined && known.intent > copy.intent) continue;
-      session.copies.set(copy.guestUid, copy);
-      changed.push(copy.guestUid);
-    }
-    return changed;
+    return take(session, copies, (known, copy) => copy.intent > known.intent);
   }
 
   copyOn(nodeId: string, guestUid: string): CopyReport | undefined {
@@ -84,6 +82,21 @@ export class NodeSessions {
     if (silentMs > this.config.leaseTtlMs + this.config.leaseMarginMs) return "unreachable";
     return session?.isFull ? "synced" : "unknown";
   }
+}
+
+function take(
+  session: Session,
+  copies: readonly CopyReport[],
+  isNewer: (known: CopyReport, copy: CopyReport) => boolean,
+): string[] {
+  const changed: string[] = [];
+  for (const copy of copies) {
+    const known = session.copies.get(copy.guestUid);
+    if (known !== undefined && !isNewer(known, copy)) continue;
+    session.copies.set(copy.guestUid, copy);
+    changed.push(copy.guestUid);
+  }
+  return changed;
 }
 
 function forgetOthers(session: Session, copies: readonly CopyReport[]): string[] {

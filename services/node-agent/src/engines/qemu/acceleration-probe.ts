@@ -1,7 +1,7 @@
 /**
- * Finds out how guests can run on this host by running one: a host can have `/dev/kvm`, create a machine on it and still
- * never execute a guest instruction. An acceleration counts only when the tiny guest said its first word under it, in each
- * mode, within the time.
+ * Finds out how guests can run on this host by running one: a host can have `/dev/kvm`, create a
+ * machine on it and still never execute a guest instruction. An acceleration counts only when the
+ * tiny guest said its first word under it, in each mode, within the time.
  */
 import { createHash } from "node:crypto";
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
@@ -13,7 +13,10 @@ export interface ProbeParts {
   readonly clock: Clock;
   /** The tiny guest. */
   readonly kernelPath: string;
-  /** Keeps the result while QEMU, the tiny guest and the host's boot stay the same; undefined = probe each time. */
+  /**
+   * Keeps the result while QEMU, the tiny guest and the host's boot stay the same; undefined =
+   * probe each time.
+   */
   readonly cacheFile: string | undefined;
   readonly version: string;
   readonly launch: (launch: CopyLaunch, acceleration: QemuAcceleration) => Promise<EngineCopy>;
@@ -51,7 +54,10 @@ async function runProbe(parts: ProbeParts): Promise<ProbeResult> {
   return { acceleration: undefined, modes: [], problems };
 }
 
-/** Every mode under one acceleration; what a hardware one cannot do for the first is not asked for the others. */
+/**
+ * Every mode under one acceleration; what a hardware one cannot do for the first is not asked for
+ * the others.
+ */
 async function tryModes(
   parts: ProbeParts,
   acceleration: QemuAcceleration,

@@ -1,10 +1,12 @@
 /**
- * A guest's serial output on disk, bounded: QEMU appends to one file; when that is full its tail is kept in a second one and
- * the first is emptied. Offsets count from the first byte the guest ever wrote.
+ * A guest's serial output on disk, bounded: QEMU appends to one file; when that is full its tail is
+ * kept in a second one and the first is emptied. Offsets count from the first byte the guest ever
+ * wrote.
  *
  * O1 The two files together hold at most {@link LOG_BYTES_MAX} plus what comes between two looks.
  * O2 The newest {@link LAST_WORDS_BYTES} can be read after the files are gone.
- * O3 An offset whose byte is no longer kept, or beyond the end, continues at the oldest byte that is.
+ * O3 An offset whose byte is no longer kept, or beyond the end, continues at the oldest byte that
+ *    is.
  */
 import {
   closeSync,

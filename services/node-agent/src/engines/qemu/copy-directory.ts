@@ -1,6 +1,7 @@
 /**
- * The directory of one copy: `<state>/<guest uid>.<epoch>`, holding everything that belongs to it. QEMU runs inside it and
- * names its files relatively, so no path of ours is ever parsed by QEMU, however odd the data directory's name is.
+ * The directory of one copy: `<state>/<guest uid>.<epoch>`, holding everything that belongs to it.
+ * QEMU runs inside it and names its files relatively, so no path of ours is ever parsed by QEMU,
+ * however odd the data directory's name is.
  */
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -74,7 +75,10 @@ export class CopyDirectory {
     return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
   }
 
-  /** Calls with an address of the socket that fits, also when the directory's path is too long for one. */
+  /**
+   * Calls with an address of the socket that fits, also when the directory's path is too long for
+   * one.
+   */
   async withSocketPath<T>(name: "monitor" | "serial", use: (address: string) => Promise<T>) {
     const full = this.file(name);
     if (Buffer.byteLength(full) <= SOCKET_PATH_MAX) return await use(full);

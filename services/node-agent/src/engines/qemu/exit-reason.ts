@@ -1,4 +1,7 @@
-/** Why a QEMU process ended: what it traced itself comes first, so the reason is known even if no agent was watching. */
+/**
+ * Why a QEMU process ended: what it traced itself comes first, so the reason is known even if no
+ * agent was watching.
+ */
 import type { CopyExit, ExitReason } from "@innkeeper/core";
 
 /** QEMU's ShutdownCause (qapi/run-state.json, 7.2) as traced by `qemu_system_shutdown_request`. */

@@ -1,8 +1,9 @@
 /**
- * The rate of this host's time-stamp counter, which an emulated guest (TCG) sees as its own. A microvm has no other clock to
- * measure it against but the interval timer, and Linux gives up on that when the host is busy and then never boots; so it is
- * told. Known only where the counter is constant: from the base frequency of the scaling driver, or, on hosts that do not
- * scale (virtual machines), from the processor's frequency.
+ * The rate of this host's time-stamp counter, which an emulated guest (TCG) sees as its own. A
+ * microvm has no other clock to measure it against but the interval timer, and Linux gives up on
+ * that when the host is busy and then never boots; so it is told. Known only where the counter is
+ * constant: from the base frequency of the scaling driver, or, on hosts that do not scale (virtual
+ * machines), from the processor's frequency.
  */
 import { readFileSync } from "node:fs";
 

@@ -1,6 +1,6 @@
 /**
- * QEMU's arguments for one copy. Devices are JSON, every argument is an element of its own, and nothing that a user wrote
- * is ever parsed by QEMU: the command line reaches the guest as it is.
+ * QEMU's arguments for one copy. Devices are JSON, every argument is an element of its own, and
+ * nothing that a user wrote is ever parsed by QEMU: the command line reaches the guest as it is.
  *
  * `hybrid`   q35 with firmware and PCI, paravirtual network, entropy and balloon.
  * `paravirt` microvm: no firmware menus, no PCI; virtio over memory-mapped I/O, direct kernel boot.
@@ -98,7 +98,10 @@ function device(properties: Readonly<Record<string, string>>): string[] {
   return ["-device", JSON.stringify(properties)];
 }
 
-/** QEMU's own prefix and three bytes of the guest's random identity: the same on every node the guest moves to. */
+/**
+ * QEMU's own prefix and three bytes of the guest's random identity: the same on every node the
+ * guest moves to.
+ */
 function macAddress(guestUid: string): string {
   const [a, b, c] = [guestUid.slice(-6, -4), guestUid.slice(-4, -2), guestUid.slice(-2)];
   return `52:54:00:${a}:${b}:${c}`;

@@ -1,6 +1,7 @@
 /**
- * Sends one running copy to another QEMU by pre-copy. QEMU uses whatever downtime it is allowed, so the limit starts low
- * and is doubled while the guest writes faster than memory can be sent, up to what the caller allows.
+ * Sends one running copy to another QEMU by pre-copy. QEMU uses whatever downtime it is allowed, so
+ * the limit starts low and is doubled while the guest writes faster than memory can be sent, up to
+ * what the caller allows.
  */
 import {
   type Clock,
@@ -18,7 +19,10 @@ const POLL_MS = 20;
 /** More than any network card: the copy is not slowed down. */
 const BANDWIDTH_BYTES_PER_S = 100 * 1024 ** 3;
 
-/** Resolves when the whole state has been sent and the guest stands still. @throws `unavailable` or `cancelled`; the guest runs on. */
+/**
+ * Resolves when the whole state has been sent and the guest stands still. @throws `unavailable` or
+ * `cancelled`; the guest runs on.
+ */
 export async function sendMigration(
   qmp: QmpClient,
   clock: Clock,

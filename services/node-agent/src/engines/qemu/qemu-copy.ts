@@ -101,6 +101,7 @@ export class QemuCopy implements EngineCopy {
 
   async listen(): Promise<string> {
     const { qmp, migrationHost } = this.#parts;
+    if (!this.#isIncoming) throw notIncoming(this.ref);
     const known = await this.#receivingAddress();
     if (known !== undefined) return known;
     const capabilities = [{ capability: "events", state: true }] as const;
@@ -118,7 +119,7 @@ export class QemuCopy implements EngineCopy {
   }
 
   async cancelMigration(): Promise<void> {
-    await this.#parts.qmp.execute("migrate_cancel");
+    if (!this.#isOver) await this.#parts.qmp.execute("migrate_cancel");
   }
 
   readConsole(offset: number, bytesMax: number) {
@@ -193,6 +194,10 @@ function refOf({ guestUid, epoch }: CopyRef): Record<string, string> {
 function notReceived(ref: CopyRef) {
   const message = "the copy waits for a migration that has not arrived whole";
   return precondition("NOT_RECEIVED", message, refOf(ref));
+}
+
+function notIncoming(ref: CopyRef) {
+  return precondition("COPY_NOT_INCOMING", "only an incoming copy listens", refOf(ref));
 }
 
 function notRunning(ref: CopyRef, run: CopyRunState) {

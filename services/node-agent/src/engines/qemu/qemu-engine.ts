@@ -1,6 +1,6 @@
 /**
- * The engine port on QEMU. Each copy is a process in a session and a directory of its own, found again by name after a
- * restart of the agent, whatever happened to it meanwhile.
+ * The engine port on QEMU. Each copy is a process in a session and a directory of its own, found
+ * again by name after a restart of the agent, whatever happened to it meanwhile.
  */
 import {
   type Clock,

@@ -1,6 +1,7 @@
 /**
- * One QEMU process: started by this agent, or found again after a restart. A found process is ours only if its command line
- * says so, so a process id that the system gave to somebody else is never touched.
+ * One QEMU process: started by this agent, or found again after a restart. A found process is ours
+ * only if its command line says so, so a process id that the system gave to somebody else is never
+ * touched.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
@@ -24,7 +25,10 @@ export class QemuProcess {
     private readonly clock: Clock,
   ) {}
 
-  /** In a session of its own, so that it outlives this process. @throws `unavailable` when it cannot be started. */
+  /**
+   * In a session of its own, so that it outlives this process. @throws `unavailable` when it cannot
+   * be started.
+   */
   static async start(start: {
     readonly executable: string;
     readonly args: readonly string[];

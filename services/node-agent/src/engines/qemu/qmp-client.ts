@@ -1,6 +1,7 @@
 /**
- * A connection to one QEMU process's monitor. Commands are answered in order; events reach one listener. When the
- * connection ends, what waits for an answer is rejected with kind `precondition`, as is every later command.
+ * A connection to one QEMU process's monitor. Commands are answered in order; events reach one
+ * listener. When the connection ends, what waits for an answer is rejected with kind
+ * `precondition`, as is every later command.
  */
 import { connect, type Socket } from "node:net";
 import { type DomainError, precondition } from "@innkeeper/core";

@@ -1,13 +1,22 @@
-/** The part of QEMU's machine protocol (QMP) that is used here, typed. Names are QEMU's own; sizes are bytes, times ms. */
+/**
+ * The part of QEMU's machine protocol (QMP) that is used here, typed. Names are QEMU's own; sizes
+ * are bytes, times ms.
+ */
 
 export interface QmpStatus {
   readonly running: boolean;
-  /** QEMU's RunState, e.g. `running`, `paused`, `inmigrate`, `postmigrate`, `shutdown`, `internal-error`. */
+  /**
+   * QEMU's RunState, e.g. `running`, `paused`, `inmigrate`, `postmigrate`, `shutdown`,
+   * `internal-error`.
+   */
   readonly status: string;
 }
 
 export interface QmpMigration {
-  /** `setup`, `active`, `device`, `completed`, `failed`, `cancelling`, `cancelled`; absent before the first. */
+  /**
+   * `setup`, `active`, `device`, `completed`, `failed`, `cancelling`, `cancelled`; absent before
+   * the first.
+   */
   readonly status?: string;
   readonly "total-time"?: number;
   readonly downtime?: number;

@@ -1,0 +1,130 @@
+/** The engine contract over real QEMU processes in real time, in both modes, with the tiny guest. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { CopyRef } from "@innkeeper/core";
+import { randomIdSource, systemClock } from "@innkeeper/core/platform";
+import { silentLogger } from "@innkeeper/core/testing";
+import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
+import type { EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
+import { afterAll } from "vitest";
+import { copyName } from "./copy-directory.js";
+import { createQemuEngine } from "./qemu-engine.js";
+
+const TINY = fileURLToPath(new URL("../../../../../images/build/tiny/tiny.elf", import.meta.url));
+const WITHIN_MS = 30_000;
+const POLL_MS = 10;
+
+/** The probe's result is shared by all tests: probing is tested on its own. */
+const shared = mkdtempSync(path.join(tmpdir(), "innkeeper-qemu-"));
+afterAll(() => {
+  rmSync(shared, { recursive: true });
+});
+
+engineContract("qemu, paravirt", () => qemuHarness("paravirt"));
+engineContract("qemu, hybrid", () => qemuHarness("hybrid"));
+
+function qemuHarness(mode: "paravirt" | "hybrid"): EngineHarness {
+  // A comma, a quote and a blank: names that must never be parsed by QEMU.
+  const root = mkdtempSync(path.join(tmpdir(), "innkeeper qemu,'x'-"));
+  const make = (host: string) =>
+    createQemuEngine({
+      stateDir: path.join(root, host),
+      clock: systemClock,
+      log: silentLogger,
+      migrationHost: "127.0.0.1",
+      probeKernel: TINY,
+      probeCacheFile: path.join(shared, "acceleration.json"),
+    });
+  const commandLines = { lasting: "beat=4", "powers-off": "beat=4 exit=4", broken: "beat=4" };
+  return {
+    makeEngine: () => make("one"),
+    makeTargetEngine: () => make("two"),
+    launchOf: (manner) => ({
+      guestUid: randomIdSource.uuid(),
+      epoch: 1,
+      mode,
+      vcpuCount: 1,
+      memoryMib: 32,
+      boot: {
+        kernelPath: manner === "broken" ? path.join(root, "no-such-kernel") : TINY,
+        initrdPath: undefined,
+        commandLine: commandLines[manner],
+      },
+      isIncoming: false,
+    }),
+    settle: (promise) => withDeadline(promise),
+    waitUntil,
+    pass: (durationMs) => later(durationMs),
+    killGuest: async (ref) => {
+      for (const pid of processesOf(ref)) process.kill(pid, "SIGKILL");
+      await waitUntil("the process to be gone", async () => processesOf(ref).length === 0);
+    },
+    leftovers: async () => [...processesBelow(root).map(String), ...filesBelow(root)],
+    dispose: async () => {
+      for (const pid of processesBelow(root)) process.kill(pid, "SIGKILL");
+      rmSync(root, { recursive: true });
+    },
+  };
+}
+
+async function withDeadline<T>(promise: Promise<T>): Promise<T> {
+  let cancel = (): void => undefined;
+  const late = new Promise<never>((_, reject) => {
+    cancel = systemClock.schedule(WITHIN_MS, () => reject(new Error("it did not settle in time")));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel();
+  }
+}
+
+async function waitUntil(
+  what: string,
+  condition: () => Promise<boolean>,
+  within = { ms: WITHIN_MS },
+): Promise<void> {
+  const deadlineMs = systemClock.monotonicMs() + within.ms;
+  while (!(await condition())) {
+    if (systemClock.monotonicMs() > deadlineMs)
+      throw new Error(`${what}: not within ${within.ms} ms`);
+    await later(POLL_MS);
+  }
+}
+
+function later(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.schedule(durationMs, resolve);
+  });
+}
+
+function processesOf(ref: CopyRef): number[] {
+  return qemuProcesses().filter((pid) => commandLineOf(pid).includes(copyName(ref)));
+}
+
+/** QEMU runs inside its copy's directory. */
+function processesBelow(root: string): number[] {
+  const below = new Set(readdirSync(root).flatMap((host) => readdirSync(path.join(root, host))));
+  return qemuProcesses().filter((pid) =>
+    [...below].some((name) => commandLineOf(pid).includes(name)),
+  );
+}
+
+function qemuProcesses(): number[] {
+  const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
+  return pids.map(Number).filter((pid) => commandLineOf(pid).startsWith("qemu-system"));
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function filesBelow(root: string): string[] {
+  return readdirSync(root).flatMap((host) => readdirSync(path.join(root, host)));
+}

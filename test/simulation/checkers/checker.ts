@@ -1,0 +1,36 @@
+/** What all checkers share. A checker looks at the truth (store, engines, journals), never at what a process believes. */
+import type { CopyRef } from "@innkeeper/core";
+import type { MemoryJournalDisk } from "@innkeeper/core/testing";
+import type { SimGuest } from "../../../services/node-agent/src/engines/sim/sim-guest.js";
+import type { ObservedCommit, Records } from "../records.js";
+
+export interface CopyOnNode extends CopyRef {
+  readonly nodeId: string;
+  readonly run: SimGuest["run"];
+}
+
+export interface World {
+  readonly records: Records;
+  /** Every copy that exists on any node now, whoever knows of it. */
+  copies(): readonly CopyOnNode[];
+  journals(): ReadonlyMap<string, MemoryJournalDisk>;
+}
+
+export interface Checker {
+  /** Called for each commit, with the records as they are right after it. */
+  onCommit?(commit: ObservedCommit): void;
+  /** Called after each event. */
+  onEvent?(): void;
+}
+
+/** A broken promise of ARCHITECTURE.md, named by its number. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+
+  constructor(
+    readonly invariant: string,
+    message: string,
+  ) {
+    super(`${invariant} is violated: ${message}`);
+  }
+}

@@ -1,0 +1,64 @@
+/** I3: usage equals the sum over a project's guests, and never grows beyond the quota. */
+import {
+  type Guest,
+  type Project,
+  QUOTA_KINDS,
+  type QuotaKind,
+  quotaCounter,
+  usageOf,
+} from "@innkeeper/core";
+import { type Checker, Violation, type World } from "./checker.js";
+
+export function projectUsage({ records }: World): Checker {
+  const earlier = new Map<string, number>();
+  let mustCount = false;
+  return {
+    onCommit: () => {
+      mustCount = true;
+      const guests = records.guests();
+      for (const project of records.projects()) {
+        for (const kind of QUOTA_KINDS) {
+          const key = quotaCounter(project.id, kind);
+          const used = sumOf(guests, project, kind);
+          checkGrowth(project, kind, { used, before: earlier.get(key) ?? 0 });
+          earlier.set(key, used);
+        }
+      }
+    },
+    onEvent: () => {
+      if (!mustCount) return;
+      mustCount = false;
+      for (const project of records.projects()) checkCounters(records, project);
+    },
+  };
+}
+
+/** A quota may be lowered below what is used; then nothing may grow. */
+function checkGrowth(
+  project: Project,
+  kind: QuotaKind,
+  { used, before }: { used: number; before: number },
+): void {
+  const limit = project.quota[kind];
+  if (limit === undefined || used <= limit || used <= before) return;
+  throw new Violation("I3", `project ${project.id} uses ${used} of ${limit} ${kind}`);
+}
+
+function checkCounters(records: World["records"], project: Project): void {
+  const guests = records.guests();
+  for (const kind of QUOTA_KINDS) {
+    const [sum, counted] = [
+      sumOf(guests, project, kind),
+      records.counter(quotaCounter(project.id, kind)),
+    ];
+    if (sum === counted) continue;
+    const what = `${counted} ${kind} are counted for project ${project.id}`;
+    throw new Violation("I3", `${what}, its guests use ${sum}`);
+  }
+}
+
+function sumOf(guests: readonly Guest[], project: Project, kind: QuotaKind): number {
+  return guests
+    .filter((guest) => guest.projectId === project.id)
+    .reduce((total, guest) => total + usageOf(guest.spec.resources)[kind], 0);
+}

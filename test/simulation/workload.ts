@@ -1,0 +1,230 @@
+/** A client that sends commands at random and repeats those whose answer it did not get, under the same request id. */
+import {
+  type DomainError,
+  type GuestPhase,
+  type GuestSpec,
+  type NodeRecord,
+  type Project,
+  type Quota,
+  type RecordValue,
+  toDomainError,
+} from "@innkeeper/core";
+import { aGuest, type Prng, SeededIdSource } from "@innkeeper/core/testing";
+import { cancelOperation } from "../../services/controller/src/commands/cancel-operation.js";
+import { cordonNode } from "../../services/controller/src/commands/cordon-node.js";
+import { createGuest } from "../../services/controller/src/commands/create-guest.js";
+import { deleteGuest } from "../../services/controller/src/commands/delete-guest.js";
+import { migrateGuest } from "../../services/controller/src/commands/migrate-guest.js";
+import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
+import { setRunState } from "../../services/controller/src/commands/set-run-state.js";
+import type { Controller } from "../../services/controller/src/controller.js";
+import type { Acknowledged } from "./checkers/durable-mutations.js";
+import { type Cluster, IMAGE_ID } from "./cluster.js";
+import type { Endpoint } from "./network.js";
+import { NODE_IDS, PROJECT_IDS } from "./scenario.js";
+
+const GUEST_NAMES = ["g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8"];
+const ATTEMPTS_MAX = 4;
+const TIMEOUT_MS = 2_500;
+
+interface Command {
+  readonly what: string;
+  readonly run: (controller: Controller) => Promise<string>;
+  /** The answer is the id of an operation. */
+  readonly isOperation: boolean;
+  readonly wasSet?: (value: RecordValue) => boolean;
+}
+
+/** How often each verb is drawn, compared with the others. */
+const WEIGHTS = {
+  create: 8,
+  migrate: 12,
+  delete: 2,
+  start: 3,
+  stop: 2,
+  pause: 2,
+  resume: 3,
+  cancel: 2,
+  quota: 1,
+  cordon: 1,
+  uncordon: 2,
+} as const;
+type Verb = keyof typeof WEIGHTS;
+const VERBS = (Object.keys(WEIGHTS) as Verb[]).flatMap((verb) =>
+  Array.from({ length: WEIGHTS[verb] }, () => verb),
+);
+
+const SENSIBLE_CHANCE = 0.9;
+const SENSIBLE_PHASE: Readonly<Partial<Record<Verb, GuestPhase>>> = {
+  migrate: "RUNNING",
+  pause: "RUNNING",
+  resume: "PAUSED",
+};
+
+export class Workload {
+  readonly #prng: Prng;
+  readonly #ids: SeededIdSource;
+  readonly #endpoint: Endpoint;
+  #isOver = false;
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly onAcknowledged: (ack: Acknowledged) => void,
+  ) {
+    this.#prng = cluster.prng.fork();
+    this.#ids = new SeededIdSource(this.#prng.fork());
+    this.#endpoint = { name: "client", clock: cluster.clock.child() };
+  }
+
+  start(): void {
+    const { clock, scenario } = this.cluster;
+    clock.schedule(this.#prng.integer(1, 2 * scenario.commandEveryMs), () => {
+      if (this.#isOver) return;
+      void this.#send(this.#draw());
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  async #send(command: Command): Promise<void> {
+    const { trace, network, controllers } = this.cluster;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+      const to = this.#prng.pick(controllers).id;
+      const call = { from: this.#endpoint, to, what: command.what, timeoutMs: TIMEOUT_MS };
+      try {
+        const answer = await network.call(call, command.run);
+        trace.add(`acknowledged ${command.what}: ${answer}`);
+        this.#acknowledge(command, answer);
+        return;
+      } catch (error) {
+        const refusal = toDomainError(error);
+        trace.add(`refused ${command.what}: ${refusal.reason}`);
+        if (!mayRepeat(refusal)) return;
+      }
+    }
+  }
+
+  #acknowledge({ what, isOperation, wasSet }: Command, answer: string): void {
+    this.onAcknowledged({ what, operationId: isOperation ? answer : undefined, wasSet });
+  }
+
+  #draw(): Command {
+    const prng = this.#prng;
+    const requestId = this.#ids.uuid();
+    const verb = prng.pick(VERBS);
+    const guest = { ...this.#pickGuest(verb), requestId };
+    const what = `${verb} ${guest.projectId}/${guest.guestId}`;
+    const isOperation = true;
+    switch (verb) {
+      case "create":
+        return { what, isOperation, run: this.#creation(guest) };
+      case "delete":
+        return { what, isOperation, run: (controller) => deleteGuest(controller, guest) };
+      case "migrate":
+        return { what, isOperation, run: this.#migration(guest) };
+      case "cancel":
+        return this.#cancellation(requestId);
+      case "quota":
+        return this.#quota(requestId);
+      case "cordon":
+      case "uncordon":
+        return this.#cordon(requestId, verb === "cordon");
+      default:
+        return { what, isOperation, run: (controller) => setRunState(controller, verb, guest) };
+    }
+  }
+
+  /** Mostly a guest with which the verb makes sense. */
+  #pickGuest(verb: Verb): { projectId: string; guestId: string } {
+    const phase = SENSIBLE_PHASE[verb];
+    const guests = this.cluster.records.guests();
+    const all = PROJECT_IDS.flatMap((projectId) =>
+      GUEST_NAMES.map((guestId) => ({ projectId, guestId })),
+    );
+    const sensible = all.filter((name) => {
+      const found = guests.find(
+        ({ id, projectId }) => id === name.guestId && projectId === name.projectId,
+      );
+      if (verb === "create") return found === undefined;
+      return found !== undefined && (phase === undefined || found.status.phase === phase);
+    });
+    const isSensible = sensible.length > 0 && this.#prng.chance(SENSIBLE_CHANCE);
+    return this.#prng.pick(isSensible ? sensible : all);
+  }
+
+  #creation(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const { projectId, guestId: id, requestId } = guest;
+    const spec = this.#spec();
+    return (controller) => createGuest(controller, { projectId, id, requestId, labels: {}, spec });
+  }
+
+  #spec(): GuestSpec {
+    const prng = this.#prng;
+    const { spec } = aGuest({
+      cpuMillis: prng.pick([250, 500, 1000]),
+      memoryMib: prng.pick([128, 256, 512]),
+      diskMib: prng.pick([0, 100]),
+    });
+    return {
+      ...spec,
+      imageId: IMAGE_ID,
+      mode: prng.pick(["auto", "hybrid", "paravirt"]),
+      desired: prng.pick(["running", "running", "running", "paused", "stopped"]),
+      nodeId: prng.chance(0.1) ? prng.pick(NODE_IDS) : "",
+      stopTimeoutMs: prng.pick([0, 1_000, 5_000]),
+      restartPolicy: {
+        when: prng.pick(["always", "always", "on-failure", "never"]),
+        attemptsMax: prng.integer(0, 4),
+        backoffMsMin: 500,
+        backoffMsMax: 8_000,
+      },
+    };
+  }
+
+  #migration(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const targetNodeId = this.#prng.chance(0.3) ? this.#prng.pick(NODE_IDS) : "";
+    return (controller) => migrateGuest(controller, { ...guest, targetNodeId, downtimeMsMax: 300 });
+  }
+
+  #cancellation(requestId: string): Command {
+    const running = this.cluster.records.operations().filter((each) => each.state === "running");
+    const operationId = running.length > 0 ? this.#prng.pick(running).id : this.#ids.uuid();
+    return {
+      what: `cancel ${operationId}`,
+      isOperation: true,
+      run: (controller) => cancelOperation(controller, { operationId, requestId }),
+    };
+  }
+
+  #quota(requestId: string): Command {
+    const projectId = "team";
+    const quota: Quota = {
+      guests: this.#prng.integer(1, 8),
+      memoryMib: 256 * this.#prng.integer(1, 10),
+    };
+    const input = { projectId, quota, requestId, expectedRevision: 0 };
+    return {
+      what: `quota ${JSON.stringify(quota)}`,
+      isOperation: false,
+      run: (controller) => setProjectQuota(controller, input),
+      wasSet: (value) => JSON.stringify((value as Project).quota) === JSON.stringify(quota),
+    };
+  }
+
+  #cordon(requestId: string, isCordoned: boolean): Command {
+    const nodeId = this.#prng.pick(NODE_IDS);
+    return {
+      what: `cordon ${nodeId} ${isCordoned}`,
+      isOperation: false,
+      run: (controller) => cordonNode(controller, { nodeId, isCordoned, requestId }),
+      wasSet: (value) => value.id === nodeId && (value as NodeRecord).isCordoned === isCordoned,
+    };
+  }
+}
+
+function mayRepeat({ kind }: DomainError): boolean {
+  return kind === "unavailable" || kind === "timeout";
+}

@@ -18,7 +18,10 @@ const EXIT = { reason: "guest-shutdown", message: "off" } as const;
 
 type Copy = CopyView["copy"];
 
-/** Memories an agent may have: nothing, launched once, ended for good, backing off, due again, failed. */
+/**
+ * Memories an agent may have: nothing, launched once, ended for good, backing off, due again,
+ * failed.
+ */
 const MEMORIES: Readonly<Record<string, RestartMemory>> = {
   never: NEVER_STARTED,
   launched: { ...NEVER_STARTED, startCount: 0, startedAtMs: 1 },
@@ -77,7 +80,7 @@ describe("planCopy, over every view", () => {
     }
   });
 
-  it("never resumes a copy that was sent, or was never completely received, towards running", () => {
+  it("never resumes a copy that was sent or not completely received", () => {
     for (const view of VIEWS.filter((each) => each.assignment.desired === "incoming")) {
       expect(["launch-incoming", "destroy", undefined]).toContain(planCopy(view).action);
     }

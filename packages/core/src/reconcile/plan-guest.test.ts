@@ -3,7 +3,7 @@ import { COPY_STATES, type CopyReport } from "../domain/assignment.js";
 import type { Guest } from "../domain/guest.js";
 import { GUEST_PHASES } from "../domain/guest-phase.js";
 import type { Operation } from "../domain/operation.js";
-import { aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
+import { aCopyReport, aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
 import type { GuestPlan, GuestView, NodeLink } from "./guest-view.js";
 import { placementsOf, planGuest } from "./plan-guest.js";
@@ -27,7 +27,11 @@ describe("a guest without a place", () => {
   });
 
   it("rests once it is stopped", () => {
-    const guest = aGuest({ spec: { desired: "stopped" }, phase: "STOPPED" });
+    const guest = aGuest({
+      spec: { desired: "stopped" },
+      phase: "STOPPED",
+      status: { observedGeneration: 1 },
+    });
     expect(planGuest(aView({ guest }))).toEqual({ do: "idle" });
   });
 
@@ -47,7 +51,11 @@ describe("a guest with a place", () => {
   const operation = anOperation();
 
   it("is sent to its node until the node has taken it (G1, G2)", () => {
-    for (const copies of [{}, { n1: aReport({ intent: 0 }) }, { n1: aReport({ epoch: 0 }) }]) {
+    for (const copies of [
+      {},
+      { n1: aCopyReport({ intent: 0 }) },
+      { n1: aCopyReport({ epoch: 0 }) },
+    ]) {
       const plan = planGuest(aView({ guest, copies }));
       expect(plan).toMatchObject({
         do: "act",
@@ -57,7 +65,7 @@ describe("a guest with a place", () => {
   });
 
   it("is written as its node reports it, with its operation", () => {
-    const copies = { n1: aReport({ state: "running", startedAtMs: 77 }) };
+    const copies = { n1: aCopyReport({ state: "running", startedAtMs: 77 }) };
     expect(planGuest(aView({ guest, operation, copies }))).toMatchObject({
       do: "write",
       guest: { status: { phase: "RUNNING", startedAtMs: 77 }, operationId: "" },
@@ -67,7 +75,9 @@ describe("a guest with a place", () => {
 
   it("rests when record and report agree", () => {
     const running = aGuest({ onNode: "n1", status: { observedGeneration: 1 } });
-    expect(planGuest(aView({ guest: running, copies: { n1: aReport() } }))).toEqual({ do: "idle" });
+    expect(planGuest(aView({ guest: running, copies: { n1: aCopyReport() } }))).toEqual({
+      do: "idle",
+    });
   });
 
   it("explains a failure, a restart and a power-off as its node does", () => {
@@ -79,7 +89,7 @@ describe("a guest with a place", () => {
     } as const;
     const lastExit = { reason: "guest-panic", message: "oops" } as const;
     const reasonOf = (report: Partial<CopyReport>): string => {
-      const plan = planGuest(aView({ guest, copies: { n1: aReport(report) } }));
+      const plan = planGuest(aView({ guest, copies: { n1: aCopyReport(report) } }));
       return plan.do === "write" ? (plan.guest?.status.reason ?? "") : plan.do;
     };
     expect(reasonOf({ state: "failed", error })).toBe("GUEST_ENDED");
@@ -104,7 +114,7 @@ describe("a guest with a place", () => {
 
   it("comes back from lost when its node does", () => {
     const lost = aGuest({ onNode: "n1", phase: "LOST" });
-    expect(planGuest(aView({ guest: lost, copies: { n1: aReport() } }))).toMatchObject({
+    expect(planGuest(aView({ guest: lost, copies: { n1: aCopyReport() } }))).toMatchObject({
       guest: { status: { phase: "RUNNING" } },
     });
   });
@@ -115,7 +125,11 @@ describe("a guest that is deleted", () => {
   const guest = aGuest({ onNode: "n1", phase: "DELETING", isDeleting: true });
 
   it("is removed from its node first; nothing is released before the node confirms (G3)", () => {
-    const present = [{}, { n1: aReport() }, { n1: aReport({ state: "absent", intent: 0 }) }];
+    const present = [
+      {},
+      { n1: aCopyReport() },
+      { n1: aCopyReport({ state: "absent", intent: 0 }) },
+    ];
     for (const copies of present) {
       expect(planGuest(aView({ guest, operation, copies }))).toMatchObject({
         do: "act",
@@ -125,7 +139,7 @@ describe("a guest that is deleted", () => {
   });
 
   it("is gone with all it took when its node has confirmed", () => {
-    const copies = { n1: aReport({ state: "absent" }) };
+    const copies = { n1: aCopyReport({ state: "absent" }) };
     expect(planGuest(aView({ guest, operation, copies }))).toMatchObject({
       do: "write",
       guest: undefined,
@@ -156,12 +170,12 @@ describe("a guest that is deleted", () => {
       status: { ...guest.status, epochLast: 2, migration: aMigration(target) },
     };
     expect(placementsOf(migrating).map((each) => each.nodeId)).toEqual(["n1", "n2"]);
-    const half = { n1: aReport({ state: "absent" }) };
+    const half = { n1: aCopyReport({ state: "absent" }) };
     expect(planGuest(aView({ guest: migrating, operation, copies: half }))).toMatchObject({
       do: "act",
       assignments: [{ nodeId: "n2", assignment: { desired: "absent", epoch: 2 } }],
     });
-    const none = { ...half, n2: aReport({ state: "absent", epoch: 2 }) };
+    const none = { ...half, n2: aCopyReport({ state: "absent", epoch: 2 }) };
     const plan = planGuest(aView({ guest: migrating, operation, copies: none }));
     expect(plan.do === "write" && plan.releases.map((each) => each.nodeId)).toEqual(["n1", "n2"]);
   });
@@ -228,23 +242,6 @@ function aView({ guest, operation, copies = {}, links = {} }: ViewParts): GuestV
   };
 }
 
-function aReport(overrides: Partial<CopyReport> = {}): CopyReport {
-  return {
-    guestUid: aGuest().uid,
-    epoch: 1,
-    intent: 1,
-    generation: 1,
-    state: "running",
-    restartCount: 0,
-    startedAtMs: undefined,
-    lastExit: undefined,
-    error: undefined,
-    incomingUri: undefined,
-    migration: undefined,
-    ...overrides,
-  };
-}
-
 function aMigration(
   target: ReturnType<typeof aPlacement>,
 ): NonNullable<Guest["status"]["migration"]> {
@@ -280,7 +277,7 @@ function randomView(prng: Prng): GuestView {
     operationId: operation?.id ?? "",
     spec: { desired: prng.pick(["running", "paused", "stopped"] as const) },
   });
-  const report = aReport({
+  const report = aCopyReport({
     state: prng.pick(COPY_STATES),
     intent: prng.integer(1, 3),
     epoch: prng.integer(0, 2),

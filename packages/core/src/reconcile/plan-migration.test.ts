@@ -4,7 +4,7 @@ import { COPY_STATES, type CopyReport, type CopyState } from "../domain/assignme
 import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest, Migration, MigrationStep } from "../domain/guest.js";
 import type { Operation } from "../domain/operation.js";
-import { aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
+import { aCopyReport, aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
 import type { GuestPlan, GuestView, NodeLink } from "./guest-view.js";
 import { planGuest } from "./plan-guest.js";
@@ -172,7 +172,7 @@ describe("switching", () => {
     }
   });
 
-  it("is over when the target runs and the source is gone, and gives back the source's part", () => {
+  it("is over when the target runs and the source is gone: its part is given back", () => {
     const copies = { source: taken("absent"), target: taken("running", { epoch: 2 }) };
     expect(planGuest(view("switching", copies))).toMatchObject({
       do: "write",
@@ -303,20 +303,7 @@ function old(state: CopyState, overrides: Partial<CopyReport> = {}): CopyReport 
 }
 
 function aReport(overrides: Partial<CopyReport>): CopyReport {
-  return {
-    guestUid: aGuest().uid,
-    epoch: 1,
-    intent: INTENT,
-    generation: 1,
-    state: "running",
-    restartCount: 0,
-    startedAtMs: undefined,
-    lastExit: undefined,
-    error: undefined,
-    incomingUri: undefined,
-    migration: undefined,
-    ...overrides,
-  };
+  return aCopyReport({ intent: INTENT, ...overrides });
 }
 
 function ordersOf(present: GuestView): string[] {

@@ -3,7 +3,7 @@
  * `aGuest({ memoryMib: 512 })`, `aNode({ capacity: { memoryMib: 4096 } })`.
  */
 import { createHash } from "node:crypto";
-import type { GuestAssignment } from "../domain/assignment.js";
+import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
 import type { Guest, Placement } from "../domain/guest.js";
 import { canonicalManifest, type Image } from "../domain/image.js";
 import type { ModeAbility } from "../domain/mode.js";
@@ -140,6 +140,20 @@ const ASSIGNMENT: GuestAssignment = {
   migrateTo: undefined,
 };
 
+const COPY_REPORT: CopyReport = {
+  guestUid: UID,
+  epoch: 1,
+  intent: 1,
+  generation: 1,
+  state: "running",
+  restartCount: 0,
+  startedAtMs: undefined,
+  lastExit: undefined,
+  error: undefined,
+  incomingUri: undefined,
+  migration: undefined,
+};
+
 /** Launched once, and running since. */
 const JOURNAL_ENTRY: JournalEntry = {
   assignment: ASSIGNMENT,
@@ -204,6 +218,11 @@ export function anOperation(overrides: Overrides<Operation> = {}): Operation {
 
 export function anAssignment(overrides: Overrides<GuestAssignment> = {}): GuestAssignment {
   return merged(ASSIGNMENT, overrides);
+}
+
+/** A report of a copy that runs under the assignment of {@link anAssignment}. */
+export function aCopyReport(overrides: Overrides<CopyReport> = {}): CopyReport {
+  return merged(COPY_REPORT, overrides);
 }
 
 /** A journal entry of a guest that has been launched once. */

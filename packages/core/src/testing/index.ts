@@ -3,6 +3,7 @@
  * suites are imported by path.
  */
 export {
+  aCopyReport,
   aGuest,
   aJournalEntry,
   aNode,

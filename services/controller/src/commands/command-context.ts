@@ -5,6 +5,7 @@ import {
   type DomainError,
   type IdSource,
   invalidField,
+  precondition,
   type QuotaKind,
   quotaExceeded,
   type RefusalCause,
@@ -97,10 +98,22 @@ function counterRefused({ key, value, delta, max }: Extract<RefusalCause, { why:
       limit: max,
     });
   }
+  if (owner === "image") return imageInUse(id, value);
   return conflict("NODE_FULL", `node ${id} has ${max - value} of ${kind} left, needs ${delta}`, {
     node: id,
     resource: kind,
   });
+}
+
+/** The refusal to delete: an image stays as long as guests use it. */
+export function imageInUse(
+  imageId: string,
+  guestCount: number,
+  named: readonly string[] = [],
+): DomainError {
+  const names = named.join(", ");
+  const message = `image "${imageId}" is used by ${guestCount} guests${names && `: ${names}`}`;
+  return precondition("IMAGE_IN_USE", message, { image: imageId, guests: names });
 }
 
 function lostRace(cause: RefusalCause): DomainError {

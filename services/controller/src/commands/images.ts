@@ -1,6 +1,15 @@
 /** Images: make a stored set of blobs known, forget it again. */
-import { alreadyExists, type Image, notFound, precondition, recordKey } from "@innkeeper/core";
-import { type CommandContext, mutate } from "./command-context.js";
+import {
+  alreadyExists,
+  type Image,
+  imageCounter,
+  notFound,
+  recordKey,
+  type Transaction,
+} from "@innkeeper/core";
+import { type CommandContext, imageInUse, mutate } from "./command-context.js";
+
+const NAMED_MAX = 5;
 
 /**
  * Registers an image whose blobs are stored already. The same content under the same id again is no
@@ -37,11 +46,10 @@ export function deleteImage(
     const found = context.mirror.image(imageId);
     if (found === undefined) throw notFound("image", imageId);
     const users = context.mirror.guests().filter((guest) => guest.spec.imageId === imageId);
-    if (users.length > 0)
-      throw imageInUse(
-        imageId,
-        users.map((guest) => guest.id),
-      );
+    if (users.length > 0) {
+      const named = users.slice(0, NAMED_MAX).map((guest) => guest.id);
+      throw imageInUse(imageId, users.length, named);
+    }
     const key = recordKey("image", imageId);
     const transaction = {
       checks: [{ key, revision: found.revision }],
@@ -60,12 +68,4 @@ function unusedOnly(imageId: string): Transaction["counters"] {
     { key, delta: 1, max: 1 },
     { key, delta: -1, max: undefined },
   ];
-}
-
-const NAMED_MAX = 5;
-
-function imageInUse(imageId: string, guestIds: readonly string[]) {
-  const named = guestIds.slice(0, NAMED_MAX).join(", ");
-  const message = `image "${imageId}" is used by ${guestIds.length} guests: ${named}`;
-  return precondition("IMAGE_IN_USE", message, { image: imageId, guests: named });
 }

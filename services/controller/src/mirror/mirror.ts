@@ -151,7 +151,9 @@ export class Mirror {
     if (revision === this.#revision) return;
     const now = new Map(records.map((each) => [each.key, each]));
     const gone = [...this.#records.keys()].filter((key) => !now.has(key));
-    const changed = records.filter((each) => this.#records.get(each.key)?.revision !== each.revision);
+    const changed = records.filter(
+      (each) => this.#records.get(each.key)?.revision !== each.revision,
+    );
     const changes = [
       ...gone.map((key) => ({ key, value: undefined })),
       ...changed.map(({ key, value }) => ({ key, value })),

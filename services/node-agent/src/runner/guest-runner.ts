@@ -64,7 +64,7 @@ export class GuestRunner {
     this.#assignment = entry.assignment;
     this.#memory = memoryOf(entry);
     if (adopted) this.#attach(adopted);
-    else if (entry.launchedEpoch !== undefined) this.#forgetLostCopy();
+    else if (entry.launchedEpoch !== undefined) this.#forgetLostCopy(entry.launchedEpoch);
   }
 
   get guestUid(): string {
@@ -162,8 +162,13 @@ export class GuestRunner {
   }
 
   async #view(): Promise<CopyView> {
-    const run = await this.#copy?.runState();
+    const seen = this.#copy;
+    const run = await seen?.runState();
+    // Its end is remembered before the next start is planned: restarts are counted.
+    if (run === "ended") await seen?.ended;
     const copy = this.#copy;
+    // An adopted copy listens where it did, but this process has not heard where.
+    if (run === "incoming") this.#incomingUri ??= await copy?.listen();
     return {
       assignment: this.#assignment,
       memory: this.#memory,
@@ -215,9 +220,15 @@ export class GuestRunner {
   async #launch(isIncoming: boolean): Promise<void> {
     const { clock, journal } = this.context;
     const assignment = this.#assignment;
-    this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
+    const before = this.#memory;
+    const launched = afterLaunch(before, assignment, clock.nowMs());
+    this.#memory = launched;
     try {
       const boot = await fetchBoot(this.context, assignment);
+      if (this.#assignment !== assignment) {
+        if (this.#memory === launched) this.#memory = before;
+        return;
+      }
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
       const { guestUid, epoch, mode, memoryMib } = assignment;
       const launch = { guestUid, epoch, mode, memoryMib, boot, isIncoming };
@@ -227,7 +238,7 @@ export class GuestRunner {
       const { message } = toDomainError(error);
       this.context.log.warn({ guestUid: this.guestUid, error }, "a launch failed");
       await this.#copy?.destroy();
-      await this.#end({ reason: "engine-error", message }, assignment);
+      await this.#end({ reason: "engine-error", message }, assignment.epoch);
     }
   }
 
@@ -241,12 +252,19 @@ export class GuestRunner {
   #attach(copy: EngineCopy): void {
     this.#copy = copy;
     copy.onChange(() => this.kick());
-    void copy.ended.then(async (exit) => {
-      if (this.#copy !== copy) return;
-      this.#keepConsole(copy);
-      await this.#end(exit, this.#assignment);
-      this.kick();
-    });
+    void copy.ended.then((exit) => this.#onEnded(copy, exit));
+  }
+
+  async #onEnded(copy: EngineCopy, exit: CopyExit): Promise<void> {
+    if (this.#copy !== copy) return;
+    this.#keepConsole(copy);
+    try {
+      await this.#end(exit, copy.ref.epoch);
+    } catch (error) {
+      // Without the note in the journal, the next process finds the copy gone by itself.
+      this.context.log.warn({ guestUid: this.guestUid, error }, "an end was not journaled");
+    }
+    this.kick();
   }
 
   #keepConsole(copy: EngineCopy): void {
@@ -258,15 +276,21 @@ export class GuestRunner {
     });
   }
 
-  async #end(exit: CopyExit, assignment: GuestAssignment): Promise<void> {
-    const nowMs = this.context.clock.nowMs();
+  async #end(exit: CopyExit, epoch: number): Promise<void> {
     this.#copy = undefined;
     this.#incomingUri = undefined;
+    this.#remember(exit, epoch);
+    await this.context.journal.put([this.#entry()]);
+  }
+
+  /** The end of a copy of an earlier epoch says nothing about the present one. */
+  #remember(exit: CopyExit, epoch: number): void {
+    if (epoch !== this.#assignment.epoch) return;
+    const nowMs = this.context.clock.nowMs();
     this.#memory =
       exit.reason === "destroyed"
         ? { ...this.#memory, lastExit: exit, restartAtMs: undefined }
-        : afterExit(this.#memory, assignment, { exit, nowMs });
-    await this.context.journal.put([this.#entry()]);
+        : afterExit(this.#memory, this.#assignment, { exit, nowMs });
   }
 
   async #destroy(): Promise<void> {
@@ -303,10 +327,8 @@ export class GuestRunner {
   }
 
   /** A copy was launched by an earlier agent process and is no longer there. */
-  #forgetLostCopy(): void {
-    const exit: CopyExit = { reason: "killed", message: "it ended while no agent was watching" };
-    const nowMs = this.context.clock.nowMs();
-    this.#memory = afterExit(this.#memory, this.#assignment, { exit, nowMs });
+  #forgetLostCopy(epoch: number): void {
+    this.#remember({ reason: "killed", message: "it ended while no agent was watching" }, epoch);
   }
 
   #entry(): JournalEntry {

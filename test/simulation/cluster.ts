@@ -1,4 +1,7 @@
-/** A whole simulated cluster: one store, controllers, nodes, a network. Starts with two projects and one image. */
+/**
+ * A whole simulated cluster: one store, controllers, nodes, a network. Starts with two projects and
+ * one image.
+ */
 import { createHash } from "node:crypto";
 import { type CopyLaunch, recordKey } from "@innkeeper/core";
 import {

@@ -1,4 +1,7 @@
-/** One simulated controller: the real `createController` on virtual time, which can be killed and started again. */
+/**
+ * One simulated controller: the real `createController` on virtual time, which can be killed and
+ * started again.
+ */
 import type { AgentDirectory, BlobStore, CommitResult, Transaction } from "@innkeeper/core";
 import {
   type FakeClock,

@@ -1,4 +1,7 @@
-/** `npm run sim -- --seeds N [--start S] | --seed S [--trace]`: simulates whole clusters, one for each seed. */
+/**
+ * `npm run sim -- --seeds N [--start S] | --seed S [--trace]`: simulates whole clusters, one for
+ * each seed.
+ */
 import { parseArgs } from "node:util";
 import { repeatCommand, runSeed, type SeedResult } from "./run-seed.js";
 

@@ -1,9 +1,10 @@
 /**
- * The network between simulated processes: calls take time, get lost with their answers, arrive twice, and fail while two
- * ends are cut off from each other.
+ * The network between simulated processes: calls take time, get lost with their answers, arrive
+ * twice, and fail while two ends are cut off from each other.
  *
  * P1 What is sent is copied: two processes never share an object.
- * P2 A killed process neither hears nor says anything any more; a caller whose call got lost hears of its deadline.
+ * P2 A killed process neither hears nor says anything any more; a caller whose call got lost hears
+ *    of its deadline.
  */
 import { DomainError, unavailable } from "@innkeeper/core";
 import type { FakeClock, Prng, ProcessClock } from "@innkeeper/core/testing";
@@ -73,7 +74,10 @@ export class SimNetwork {
     this.#rates = { lossChance: 0, duplicateChance: 0, delayMsMin: 1, delayMsMax: 2 };
   }
 
-  /** @throws what `serve` throws; `unavailable` when nobody is there; `timeout` when no answer comes. */
+  /**
+   * @throws what `serve` throws; `unavailable` when nobody is there; `timeout` when no answer
+   * comes.
+   */
   call<Service, Answer>(call: Call, serve: (service: Service) => Promise<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
       let isDone = false;

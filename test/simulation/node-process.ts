@@ -1,4 +1,7 @@
-/** One simulated node: the real `createAgent` over the real `sim` engine. Its guests and its journal outlive the agent. */
+/**
+ * One simulated node: the real `createAgent` over the real `sim` engine. Its guests and its journal
+ * outlive the agent.
+ */
 import type { Engine, EngineName, NodeReport, Resources } from "@innkeeper/core";
 import {
   type FakeClock,
@@ -82,7 +85,10 @@ export class NodeProcess {
     this.#clock?.shiftWallClock(deltaMs);
   }
 
-  /** Guests live by the host's time, whatever the agent's clock says; the engine's timers end with the agent. */
+  /**
+   * Guests live by the host's time, whatever the agent's clock says; the engine's timers end with
+   * the agent.
+   */
   #engine(): Engine {
     const { storage, faults, clock } = this.host;
     const process = this.#clock as ProcessClock;

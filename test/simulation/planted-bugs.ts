@@ -1,6 +1,6 @@
 /**
- * Bugs put in on purpose, one for each invariant, to prove that the checkers look (the canaries). Each stands at a seam
- * between parts: it changes what goes through a port.
+ * Bugs put in on purpose, one for each invariant, to prove that the checkers look (the canaries).
+ * Each stands at a seam between parts: it changes what goes through a port.
  */
 import type {
   AgentDirectory,

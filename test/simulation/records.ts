@@ -1,4 +1,7 @@
-/** The store's records, followed commit by commit, so that checkers see every state that ever was the truth. */
+/**
+ * The store's records, followed commit by commit, so that checkers see every state that ever was
+ * the truth.
+ */
 import type {
   Change,
   ChangeBatch,
@@ -29,7 +32,10 @@ export class Records {
 
   constructor(private readonly disk: MemoryDisk) {}
 
-  /** Applies what was committed since the last call, telling each commit when it is the newest one applied. */
+  /**
+   * Applies what was committed since the last call, telling each commit when it is the newest one
+   * applied.
+   */
   follow(onCommit: (commit: ObservedCommit) => void): void {
     if (this.disk.state.revision === this.#revision) return;
     const batches = this.disk.changes.since(this.#revision, BATCHES_MAX);

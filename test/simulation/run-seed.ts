@@ -1,4 +1,7 @@
-/** Runs one seed from an empty cluster to its end: a busy time with faults, then a quiet one in which all must become well. */
+/**
+ * Runs one seed from an empty cluster to its end: a busy time with faults, then a quiet one in
+ * which all must become well.
+ */
 
 import { type Guest, kindOf } from "@innkeeper/core";
 import { type Checker, Violation } from "./checkers/checker.js";
@@ -125,9 +128,9 @@ async function converge(cluster: Cluster, check: () => void): Promise<void> {
 
 /** Whatever ends a real process with a stack trace fails the run. */
 class CrashWatch {
-  #crash: unknown;
+  #crash: Error | undefined;
   readonly #note = (error: unknown): void => {
-    this.#crash ??= error;
+    this.#crash ??= error instanceof Error ? error : new Error(String(error));
   };
 
   constructor() {

@@ -1,4 +1,6 @@
-/** What one seed decides before anything runs: topology, load, and which faults happen how often. */
+/**
+ * What one seed decides before anything runs: topology, load, and which faults happen how often.
+ */
 import type { Resources } from "@innkeeper/core";
 import { Prng } from "@innkeeper/core/testing";
 import type { NetworkRates } from "./network.js";

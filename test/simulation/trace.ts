@@ -1,4 +1,7 @@
-/** Everything that happened in one run, as a hash, and as lines for whoever wants to read them. The same seed gives the same. */
+/**
+ * Everything that happened in one run, as a hash, and as lines for whoever wants to read them. The
+ * same seed gives the same.
+ */
 import { createHash } from "node:crypto";
 import type { LogFields, Logger } from "@innkeeper/core";
 import { type Clock, toDomainError } from "@innkeeper/core";

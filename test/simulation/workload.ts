@@ -1,4 +1,7 @@
-/** A client that sends commands at random and repeats those whose answer it did not get, under the same request id. */
+/**
+ * A client that sends commands at random and repeats those whose answer it did not get, under the
+ * same request id.
+ */
 import {
   type DomainError,
   type GuestPhase,

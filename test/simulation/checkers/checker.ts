@@ -1,4 +1,7 @@
-/** What all checkers share. A checker looks at the truth (store, engines, journals), never at what a process believes. */
+/**
+ * What all checkers share. A checker looks at the truth (store, engines, journals), never at what a
+ * process believes.
+ */
 import type { CopyRef } from "@innkeeper/core";
 import type { MemoryJournalDisk } from "@innkeeper/core/testing";
 import type { SimGuest } from "../../../services/node-agent/src/engines/sim/sim-guest.js";

@@ -2,7 +2,10 @@
 import type { Guest, Operation } from "@innkeeper/core";
 import type { CopyOnNode, World } from "./checker.js";
 
-/** The stated time: a node's lease, the longest back-off and stop time-out of the workload, and a resync. */
+/**
+ * The stated time: a node's lease, the longest back-off and stop time-out of the workload, and a
+ * resync.
+ */
 export const CONVERGES_WITHIN_MS = 60_000;
 
 /** What is not as wanted now, one sentence each. */
@@ -33,7 +36,8 @@ function differencesOf(guest: Guest, copies: readonly CopyOnNode[]): string[] {
   if (migration !== undefined) return [`${what} and migrating: ${migration.step}`];
   const wantedRun = WANTED_RUN[phase];
   if (wantedRun === undefined || !isAcceptable(guest)) return [what];
-  if (wantedRun === "none") return mine.length === 0 ? [] : [`${what}, but ${mine.map(shown)}`];
+  if (wantedRun === "none")
+    return mine.length === 0 ? [] : [`${what}, but ${mine.map(shown).join(", ")}`];
   const isThere = mine.some(
     (copy) =>
       copy.nodeId === placement?.nodeId && copy.epoch === placement.epoch && copy.run === wantedRun,

@@ -1,6 +1,6 @@
 /**
- * I5: what was acknowledged to a client stays: its operation is in the store, what it set was set, and no guest record
- * vanishes or goes back without somebody having deleted the guest.
+ * I5: what was acknowledged to a client stays: its operation is in the store, what it set was set,
+ * and no guest record vanishes or goes back without somebody having deleted the guest.
  */
 import { type Guest, kindOf, type Operation, type RecordValue } from "@innkeeper/core";
 import type { ObservedChange } from "../records.js";

@@ -1,4 +1,7 @@
-/** I2: what is allocated on a node never exceeds what it can give, and the counters say what is allocated. */
+/**
+ * I2: what is allocated on a node never exceeds what it can give, and the counters say what is
+ * allocated.
+ */
 import {
   allocatable,
   type NodeRecord,

@@ -1,4 +1,7 @@
-/** I6: an operation ends once, and what it says when it ends is so: in the records, and on the nodes. */
+/**
+ * I6: an operation ends once, and what it says when it ends is so: in the records, and on the
+ * nodes.
+ */
 import { type Guest, kindOf, type Operation } from "@innkeeper/core";
 import type { ObservedCommit } from "../records.js";
 import { type Checker, Violation, type World } from "./checker.js";
@@ -58,7 +61,9 @@ const RECORDED: Readonly<Record<Exclude<Operation["kind"], "delete">, (guest: Gu
     migrate: ({ status }) => status.migration === undefined,
   };
 
-/** Only for what cannot change by itself again: a guest that stopped, is paused or is gone stays so. */
+/**
+ * Only for what cannot change by itself again: a guest that stopped, is paused or is gone stays so.
+ */
 function checkNodes(world: World, operation: Operation): void {
   const { kind, guestUid } = operation;
   if (kind !== "stop" && kind !== "pause" && kind !== "delete") return;

@@ -20,6 +20,11 @@ export type NodeIntroduction = Pick<
 export interface NodeReport {
   readonly nodeId: string;
   readonly incarnation: string;
+  /**
+   * Counts the reports of this incarnation, from 1. A report that arrives after a newer one, sent
+   * anew over another connection for instance, is not taken.
+   */
+  readonly sequence: number;
   /** True: `copies` is everything on the node; false: only what changed. */
   readonly isFull: boolean;
   readonly copies: readonly CopyReport[];

@@ -16,6 +16,7 @@ export function registryService(controller: Controller): RegistryServiceServer {
       return await controller.report({
         nodeId: parseName("node_id", request.nodeId),
         incarnation: parseUuid("incarnation", request.incarnation),
+        sequence: request.sequence,
         isFull: request.full,
         copies: request.copies.map(parseReport),
       });

@@ -10,7 +10,6 @@ const UNREACHABLE_AFTER_MS = 10_000;
 let clock: FakeClock;
 let sessions: NodeSessions;
 let reportCount = 0;
-const sequence = 0;
 
 beforeEach(() => {
   clock = new FakeClock();

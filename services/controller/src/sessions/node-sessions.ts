@@ -7,6 +7,7 @@
  *    we answered.
  * N3 An answer to a command may overtake a report or be overtaken by one. It was made when the
  *    assignment was taken, so it never replaces a report of the same intent.
+ * N4 A report that arrives after a newer one of the same process changes and renews nothing.
  */
 import type { Clock, CopyReport, NodeLink, NodeReport } from "@innkeeper/core";
 
@@ -21,6 +22,7 @@ export interface SessionConfig {
 interface Session {
   readonly incarnation: string;
   lastReportMs: number;
+  lastSequence: number;
   isFull: boolean;
   readonly copies: Map<string, CopyReport>;
 }
@@ -38,7 +40,9 @@ export class NodeSessions {
 
   open(nodeId: string, incarnation: string): void {
     const lastReportMs = this.clock.monotonicMs();
-    const session = { incarnation, lastReportMs, isFull: false, copies: new Map() };
+    const known = this.#sessions.get(nodeId);
+    const lastSequence = known?.incarnation === incarnation ? known.lastSequence : 0;
+    const session = { incarnation, lastReportMs, lastSequence, isFull: false, copies: new Map() };
     this.#sessions.set(nodeId, session);
   }
 
@@ -47,6 +51,8 @@ export class NodeSessions {
     const session = this.#sessions.get(report.nodeId);
     if (session === undefined || session.incarnation !== report.incarnation) return undefined;
     if (!session.isFull && !report.isFull) return undefined;
+    if (report.sequence <= session.lastSequence) return [];
+    session.lastSequence = report.sequence;
     session.lastReportMs = this.clock.monotonicMs();
     const changed = take(session, report.copies, (known, copy) => copy.intent >= known.intent);
     if (report.isFull) changed.push(...forgetOthers(session, report.copies));

@@ -20,8 +20,8 @@ export class GrpcControllerClient implements ControllerClient {
     await callUnary(join, introductionToProto(node), this.timeoutMs);
   }
 
-  async report({ nodeId, incarnation, isFull, copies }: NodeReport): Promise<ReportAnswer> {
-    const request = { nodeId, incarnation, full: isFull, copies: copies.map(reportToProto) };
+  async report({ isFull, copies, ...rest }: NodeReport): Promise<ReportAnswer> {
+    const request = { ...rest, full: isFull, copies: copies.map(reportToProto) };
     return await callUnary(this.#client.reportNode.bind(this.#client), request, this.timeoutMs);
   }
 

@@ -30,6 +30,7 @@ export class Reporter {
   readonly #changed = new Set<string>();
   #hasJoined = false;
   #isFullDue = true;
+  #sequence = 0;
   #isBusy = false;
   #isStopped = false;
   #wasReached = true;
@@ -97,7 +98,9 @@ export class Reporter {
     const some = uids.map(reportOf).filter((each) => each !== undefined);
     const copies = isFull ? reportAll() : some;
     try {
-      const answer = await controller.report({ nodeId, incarnation, isFull, copies });
+      this.#sequence += 1;
+      const sequence = this.#sequence;
+      const answer = await controller.report({ nodeId, incarnation, sequence, isFull, copies });
       this.#isFullDue = false;
       if (answer.mustJoin) this.#hasJoined = false;
       return answer.mustJoin;

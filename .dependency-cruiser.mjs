@@ -6,8 +6,8 @@
 const CORE = "packages/core/src";
 const CONTROLLER = "services/controller/src";
 const AGENT = "services/node-agent/src";
-/** Tests, contracts, and programs that a test starts as a process of its own. */
-const TESTS = "(\\.(test|contract)|-child)\\.ts$";
+/** Tests, contracts, what only tests of a service use, and programs that a test starts. */
+const TESTS = "(\\.(test|contract)|-child)\\.ts$|^services/[^/]+/src/testing/";
 const NPM_OR_NODE = ["npm", "npm-dev", "npm-optional", "npm-no-pkg", "npm-unknown", "core"];
 
 /** Code below `from` may import, of our own files, only what matches `mayImport`. */
@@ -187,7 +187,7 @@ const GENERAL_RULES = [
     name: "packages-are-declared",
     comment: "A workspace's own package.json names what it imports.",
     severity: "error",
-    from: { path: "^(packages|services)/", pathNot: TESTS },
+    from: { path: "^(packages|services)/", pathNot: [TESTS, `^${CORE}/testing/`] },
     to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "npm-dev"] },
   },
   {

@@ -1,29 +1,24 @@
-/** `inn demo`: the main job on real guests, told as a story. Everything it makes is gone afterwards, also when it fails. */
+/**
+ * `inn demo`: the main job on real guests, told as a story. Everything it makes is gone afterwards,
+ * also when it fails.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createClient, type InnkeeperClient } from "@innkeeper/client";
+import { createClient } from "@innkeeper/client";
 import { DomainError } from "@innkeeper/core";
 import type { LocalContext } from "../cli-context.js";
 import { EXIT } from "../exit-codes.js";
-import { ClusterProcesses, type StartedProcess } from "./cluster-processes.js";
+import { ClusterProcesses } from "./cluster-processes.js";
 import { consoleLines, guestMoves, guestsPlaced, imagesKnown, nodesUp } from "./first-steps.js";
 import { agentDies, allRemoved } from "./last-steps.js";
 import { fitsNowhere, overQuota } from "./refusals.js";
+import type { Stage } from "./stage.js";
 import { DemoFailure, Story } from "./story.js";
 
 export interface DemoOptions {
   readonly json?: boolean;
   readonly keepLogs?: boolean;
-}
-
-/** What the steps share. */
-export interface Stage {
-  readonly story: Story;
-  readonly client: InnkeeperClient;
-  readonly processes: ClusterProcesses;
-  readonly controller: StartedProcess;
-  readonly agents: Map<string, StartedProcess>;
 }
 
 export async function runDemo(context: LocalContext, options: DemoOptions): Promise<void> {

@@ -2,9 +2,9 @@
 import { importImage, readImageSource } from "@innkeeper/client";
 import { installedFile } from "../cluster/installed-files.js";
 import { enumName, table } from "../output/table.js";
-import type { Stage } from "./demo.js";
 import { create, finished, get, type NewGuest, nodeOf } from "./guests.js";
 import { HeartbeatWatch } from "./heartbeat-watch.js";
+import type { Stage } from "./stage.js";
 import { must } from "./story.js";
 
 const NODE_NAMES = ["n1", "n2", "n3"];
@@ -25,7 +25,13 @@ const GUESTS: readonly NewGuest[] = [
   { id: "tick", image: "tiny", mode: "auto", memoryMib: 32, commandLine: "beat=5" },
 ];
 
-export async function nodesUp({ story, client, processes, controller, agents }: Stage) {
+export async function nodesUp({
+  story,
+  client,
+  processes,
+  controller,
+  agents,
+}: Stage): Promise<void> {
   await story.step("Three nodes come up", async () => {
     const startedMs = performance.now();
     const [first = "", ...others] = NODE_NAMES;

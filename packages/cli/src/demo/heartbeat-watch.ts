@@ -1,5 +1,7 @@
 /** Listens to a guest's console and notes when each heartbeat arrived. */
+
 import type { InnkeeperClient } from "@innkeeper/client";
+import { toDomainError } from "@innkeeper/core";
 import { must } from "./story.js";
 
 const BEAT = /^innkeeper-guest: beat ([0-9]+)/;
@@ -15,12 +17,12 @@ export class HeartbeatWatch {
   firstByteAtMs: number | undefined;
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
-  #failure: unknown;
+  #failure: Error | undefined;
   readonly #waiters = new Set<() => void>();
 
   constructor(client: InnkeeperClient, guestId: string) {
     this.#done = this.#listen(client, guestId).catch((error: unknown) => {
-      this.#failure = error;
+      this.#failure = toDomainError(error);
       for (const wake of this.#waiters) wake();
     });
   }

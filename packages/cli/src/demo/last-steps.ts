@@ -1,7 +1,8 @@
 /** The demo's end: an agent dies and its guests do not; all is removed. */
-import type { Stage } from "./demo.js";
+import { GuestPhase } from "@innkeeper/proto/innkeeper/v1/guest";
 import { finished, get, nodeOf, untilGuest } from "./guests.js";
 import { HeartbeatWatch } from "./heartbeat-watch.js";
+import type { Stage } from "./stage.js";
 import { must } from "./story.js";
 
 const BEAT_TIMEOUT_MS = 30_000;
@@ -21,7 +22,7 @@ export async function agentDies(stage: Stage): Promise<void> {
       const startedMs = performance.now();
       const again = await processes.startAgent(nodeId, controller.address);
       agents.set(nodeId, again);
-      await untilGuest(client, "db", ({ status }) => status?.phase === "GUEST_PHASE_RUNNING");
+      await untilGuest(client, "db", ({ status }) => status?.phase === GuestPhase.RUNNING);
       const nextBeat = await newestBeat(stage, "db", lastBeat);
       const adoptMs = Math.round(performance.now() - startedMs);
       const processesAfter = processes.guestProcesses(nodeId);
@@ -39,9 +40,8 @@ export async function agentDies(stage: Stage): Promise<void> {
       }
       const names = before.map(({ id }) => id).join(", ");
       story.say(`agent of ${nodeId} killed and started again: ${names} adopted, none restarted`);
-      story.say(
-        `heartbeat ${lastBeat} before, ${nextBeat} after; hypervisor pids ${processesAfter.join(", ")}`,
-      );
+      const pids = processesAfter.join(", ");
+      story.say(`heartbeat ${lastBeat} before, ${nextBeat} after; hypervisor pids ${pids}`);
       story.record({ adoptedCount: again.adoptedCount, adoptMs, restartsAfterKill: 0 });
     },
   );

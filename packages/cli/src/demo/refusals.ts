@@ -1,6 +1,7 @@
 /** The demo's middle: what is refused, and how it is said. */
-import type { Stage } from "./demo.js";
+
 import { create, finished, refusal, untilGuest } from "./guests.js";
+import type { Stage } from "./stage.js";
 import { must } from "./story.js";
 
 const QUOTA_MIB = 256;

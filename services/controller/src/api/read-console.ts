@@ -1,6 +1,7 @@
 /**
- * Console output, fetched from the node piece by piece. A follower goes where the guest goes: when it has moved, what is left
- * of its console on the old node comes first, so nothing that the guest wrote is missed.
+ * Console output, fetched from the node piece by piece. A follower goes where the guest goes: when
+ * it has moved, what is left of its console on the old node comes first, so nothing that the guest
+ * wrote is missed.
  */
 import { DomainError, type Guest, precondition } from "@innkeeper/core";
 import type { ReadConsoleResponse } from "@innkeeper/proto/innkeeper/v1/guest_service";
@@ -25,7 +26,10 @@ interface ConsolePlace {
   readonly address: string;
 }
 
-/** @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not answer. */
+/**
+ * @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not
+ * answer.
+ */
 export async function* readConsole(
   controller: Controller,
   request: ConsoleRequest,

@@ -145,7 +145,9 @@ export class Mirror {
     }
   }
 
-  /** After `follow` failed: takes a new snapshot; listeners hear of the difference as one change. */
+  /**
+   * After `follow` failed: takes a new snapshot; listeners hear of the difference as one change.
+   */
   async resync(store: StateStore, atMs: number): Promise<void> {
     const { revision, records } = await store.snapshot();
     if (revision === this.#revision) return;

@@ -79,7 +79,10 @@ export class CopyDirectory {
    * Calls with an address of the socket that fits, also when the directory's path is too long for
    * one.
    */
-  async withSocketPath<T>(name: "monitor" | "serial", use: (address: string) => Promise<T>) {
+  async withSocketPath<T>(
+    name: "monitor" | "serial",
+    use: (address: string) => Promise<T>,
+  ): Promise<T> {
     const full = this.file(name);
     if (Buffer.byteLength(full) <= SOCKET_PATH_MAX) return await use(full);
     const directory = openSync(this.path, "r");

@@ -122,7 +122,7 @@ export class QemuCopy implements EngineCopy {
     if (!this.#isOver) await this.#parts.qmp.execute("migrate_cancel");
   }
 
-  readConsole(offset: number, bytesMax: number) {
+  readConsole(offset: number, bytesMax: number): Promise<ConsoleChunk> {
     return new Promise<ConsoleChunk>((resolve) => {
       resolve(this.#console.read(offset, bytesMax));
     });

@@ -1,4 +1,6 @@
-/** The engine contract over real QEMU processes in real time, in both modes, with the tiny guest. */
+/**
+ * The engine contract over real QEMU processes in real time, in both modes, with the tiny guest.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

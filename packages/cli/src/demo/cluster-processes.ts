@@ -38,7 +38,12 @@ export class ClusterProcesses {
     });
   }
 
-  async startAgent(nodeId: string, controller: string): Promise<StartedProcess> {
+  /** `settings` are environment variables that replace the demo's own. */
+  async startAgent(
+    nodeId: string,
+    controller: string,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<StartedProcess> {
     return await this.#start("inn-agent", {
       INN_NODE_ID: nodeId,
       INN_CONTROLLER: controller,
@@ -48,6 +53,7 @@ export class ClusterProcesses {
       INN_MEMORY_MIB: "2048",
       INN_RESERVE_MEMORY_MIB: "256",
       INN_DISK_MIB: "1024",
+      ...settings,
     });
   }
 

@@ -1,0 +1,21 @@
+/** `npm run bench -- NAME`: runs one benchmark; the last line is one JSON object. */
+import { guestStart } from "./guest-start.js";
+import { type Bench, table } from "./report.js";
+
+const BENCHES: readonly Bench[] = [guestStart];
+
+async function main(): Promise<void> {
+  const [, , name] = process.argv;
+  const bench = BENCHES.find((each) => each.name === name);
+  if (bench === undefined) {
+    const known = BENCHES.map((each) => `  ${each.name}: ${each.about}`).join("\n");
+    process.stderr.write(`usage: npm run bench -- NAME\n${known}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const results = await bench.run((line) => process.stderr.write(`${line}\n`));
+  process.stdout.write(`${table(results)}\n`);
+  process.stdout.write(`${JSON.stringify({ bench: bench.name, results })}\n`);
+}
+
+await main();

@@ -68,8 +68,10 @@ async function runToTheEnd(cluster: Cluster, watch: CrashWatch): Promise<void> {
     for (const checker of checkers) checker.onEvent?.();
   };
   const workload = new Workload(cluster, (ack) => {
-    check();
-    durable.acknowledged(ack);
+    watch.guard(() => {
+      check();
+      durable.acknowledged(ack);
+    });
   });
   const faults = new Faults(cluster);
   await cluster.start();
@@ -136,6 +138,15 @@ class CrashWatch {
   constructor() {
     process.on("uncaughtException", this.#note);
     process.on("unhandledRejection", this.#note);
+  }
+
+  /** Keeps what is thrown for the next `check`: the caller is a simulated process. */
+  guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#note(error);
+    }
   }
 
   check(): void {

@@ -97,16 +97,14 @@ export class Workload {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
       const to = this.#prng.pick(controllers).id;
       const call = { from: this.#endpoint, to, what: command.what, timeoutMs: TIMEOUT_MS };
-      try {
-        const answer = await network.call(call, command.run);
+      const answer = await network.call(call, command.run).catch(toDomainError);
+      if (typeof answer === "string") {
         trace.add(`acknowledged ${command.what}: ${answer}`);
         this.#acknowledge(command, answer);
         return;
-      } catch (error) {
-        const refusal = toDomainError(error);
-        trace.add(`refused ${command.what}: ${refusal.reason}`);
-        if (!mayRepeat(refusal)) return;
       }
+      trace.add(`refused ${command.what}: ${answer.reason}`);
+      if (!mayRepeat(answer)) return;
     }
   }
 

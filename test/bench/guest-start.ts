@@ -1,6 +1,7 @@
 /**
- * What Innkeeper adds to starting a guest: request by gRPC until RUNNING and until the first console byte, against the same
- * QEMU started by hand with the same arguments in the same run, the two in turn. Also deletion, many at once, and an idle agent.
+ * What Innkeeper adds to starting a guest: request by gRPC until RUNNING and until the first
+ * console byte, against the same QEMU started by hand with the same arguments in the same run, the
+ * two in turn. Also deletion, many at once, and an idle agent.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

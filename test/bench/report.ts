@@ -17,9 +17,11 @@ export interface Bench {
   run(say: (line: string) => void): Promise<readonly BenchResult[]>;
 }
 
-export function againstBaseline(result: Omit<BenchResult, "ratio"> & { baseline: number }) {
+export function againstBaseline(
+  result: Omit<BenchResult, "ratio"> & { readonly baseline: number },
+): BenchResult & { readonly ratio: number } {
   const ratio = Number((result.value / result.baseline).toFixed(3));
-  return { ...result, ratio } satisfies BenchResult;
+  return { ...result, ratio };
 }
 
 export function table(results: readonly BenchResult[]): string {

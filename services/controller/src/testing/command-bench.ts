@@ -1,6 +1,6 @@
 /**
- * For tests of commands and loops: a memory store, a mirror that follows it, virtual time, seeded ids. What the cluster
- * consists of at the start is stated by the test.
+ * For tests of commands and loops: a memory store, a mirror that follows it, virtual time, seeded
+ * ids. What the cluster consists of at the start is stated by the test.
  */
 import {
   type Guest,
@@ -47,7 +47,10 @@ export class CommandBench implements CommandContext {
   readonly #abort = new AbortController();
   #reportCount = 0;
 
-  /** The project `default` and the image `tiny` are there unless others are stated; nodes are synced. */
+  /**
+   * The project `default` and the image `tiny` are there unless others are stated; nodes are
+   * synced.
+   */
   async fill(contents: Contents = {}): Promise<void> {
     const { projects = [aProject()], images = [anImage()], nodes = [] } = contents;
     const records: [RecordKey, RecordValue][] = [

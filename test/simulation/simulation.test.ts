@@ -1,4 +1,6 @@
-/** The simulator as a test: many seeds, found bugs, determinism, and proof that the checkers look. */
+/**
+ * The simulator as a test: many seeds, found bugs, determinism, and proof that the checkers look.
+ */
 import { describe, expect, it } from "vitest";
 import { Violation } from "./checkers/checker.js";
 import { PLANTED_BUGS, type PlantedBug } from "./planted-bugs.js";

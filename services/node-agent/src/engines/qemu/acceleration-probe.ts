@@ -98,7 +98,8 @@ async function tryGuest(
     const silent = `a guest said nothing within ${DEADLINE_MS[acceleration]} ms`;
     return hasSpoken ? undefined : `${acceleration} in ${mode} mode: ${silent}`;
   } catch (error) {
-    return `${acceleration} in ${mode} mode: ${toDomainError(error).message}`;
+    const { message, metadata } = toDomainError(error);
+    return `${acceleration} in ${mode} mode: ${metadata["why"] ?? message}`;
   } finally {
     await copy?.destroy();
   }

@@ -138,7 +138,6 @@ export class GuestRunner {
     while (this.#isWanted && !this.#isClosed) {
       this.#isWanted = false;
       try {
-        await this.#durable;
         await this.#turn();
       } catch (error) {
         const { guestUid } = this.#assignment;
@@ -151,13 +150,29 @@ export class GuestRunner {
 
   async #turn(): Promise<void> {
     this.#cancelWake();
-    const plan = planCopy(await this.#view());
+    const assignment = this.#assignment;
+    await this.#journaled();
+    const view = await this.#view();
+    // A newer one that came meanwhile is not in the journal yet (A1); its own turn follows.
+    if (this.#assignment !== assignment) return;
+    const plan = planCopy(view);
     this.#show(plan);
     if (plan.action !== undefined) {
       await this.#do(plan.action);
       this.#isWanted = true;
     } else if (plan.wakeAtMs !== undefined) {
       this.#wakeAt(plan.wakeAtMs);
+    }
+  }
+
+  /** What the journal did not take is tried again: the leader does not send it twice. */
+  async #journaled(): Promise<void> {
+    const durable = this.#durable;
+    try {
+      await durable;
+    } catch {
+      await this.context.journal.put([this.#entry()]);
+      if (this.#durable === durable) this.#durable = Promise.resolve();
     }
   }
 
@@ -300,7 +315,7 @@ export class GuestRunner {
   }
 
   #migrate(): void {
-    const { migrateTo } = this.#assignment;
+    const { migrateTo, intent } = this.#assignment;
     const copy = this.#copy;
     if (copy === undefined || migrateTo === undefined) return;
     const onProgress = (progress: MigrationProgress): void => {
@@ -313,6 +328,7 @@ export class GuestRunner {
         this.#progress = progress;
       })
       .catch((error: unknown) => {
+        if (this.#assignment.intent !== intent) return;
         this.#sendError = toDomainError(error).detail;
       })
       .finally(() => {

@@ -1,0 +1,191 @@
+import type { ControllerClient, GuestAssignment, NodeReport } from "@innkeeper/core";
+import {
+  aJournalEntry,
+  aNode,
+  anAssignment,
+  FakeClock,
+  MemoryAgentJournal,
+  MemoryJournalDisk,
+  SeededIdSource,
+  silentLogger,
+} from "@innkeeper/core/testing";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type Agent, createAgent } from "./agent.js";
+import { FakeEngine } from "./testing/fake-engine.js";
+
+const A = "00000000-0000-4000-8000-00000000000a";
+const B = "00000000-0000-4000-8000-00000000000b";
+const DAY_MS = 24 * 3_600_000;
+
+let clock: FakeClock;
+let engine: FakeEngine;
+let disk: MemoryJournalDisk;
+let reports: NodeReport[];
+
+beforeEach(() => {
+  clock = new FakeClock();
+  engine = new FakeEngine();
+  disk = new MemoryJournalDisk();
+  reports = [];
+});
+
+describe("taking assignments", () => {
+  it("journals them before it answers, and answers with the reports of all", async () => {
+    const agent = await anAgent();
+    const answer = await apply(agent, { guestUid: A }, { guestUid: B });
+    expect(answer.map((each) => each.guestUid)).toEqual([A, B]);
+    expect([...disk.entries.keys()]).toEqual([A, B]);
+    await settle();
+    expect(engine.living()).toHaveLength(2);
+    expect(reports.at(-1)?.copies.map((each) => each.state)).toContain("running");
+  });
+
+  it("refuses a leader that was deposed, also after a restart (I4)", async () => {
+    await apply(await anAgent(), { guestUid: A });
+    for (const agent of [await anAgent(), await anAgent()]) {
+      await agent.apply({ leaderEpoch: 7, assignments: [] });
+      const late = agent.apply({ leaderEpoch: 6, assignments: [anAssignment({ guestUid: B })] });
+      await expect(late).rejects.toMatchObject({ kind: "conflict", reason: "LEADER_FENCED" });
+    }
+    expect(disk.leaderEpoch).toBe(7);
+    expect(disk.entries.has(B)).toBe(false);
+  });
+
+  it("answers an older assignment with what is newer", async () => {
+    const agent = await anAgent();
+    await apply(agent, { guestUid: A, intent: 5 });
+    const [report] = await apply(agent, { guestUid: A, intent: 4, desired: "absent" });
+    expect(report).toMatchObject({ intent: 5 });
+    await settle();
+    expect(engine.living()).toHaveLength(1);
+  });
+
+  it("does not act before the journal has them, and tries until it does (A1)", async () => {
+    const agent = await anAgent();
+    failing = true;
+    await expect(apply(agent, { guestUid: A })).rejects.toThrow("disk");
+    await clock.advance(3000);
+    expect(engine.acts).toEqual([]);
+    failing = false;
+    await apply(agent, { guestUid: A });
+    await clock.advance(1000);
+    expect(engine.acts).toEqual(["launch 1"]);
+    expect(disk.entries.get(A)?.launchedEpoch).toBe(1);
+  });
+});
+
+describe("starting where guests run already", () => {
+  it("adopts the copy that its journal explains, without touching it", async () => {
+    put({ assignment: { guestUid: A }, launchedEpoch: 1 });
+    engine.place({ guestUid: A, epoch: 1 }, "running");
+    const agent = await anAgent();
+    await settle();
+    expect(agent.adoptedCount).toBe(1);
+    expect(engine.acts).toEqual(["adopt 1"]);
+    expect(reports[0]).toMatchObject({ isFull: true });
+    expect(reports[0]?.copies).toHaveLength(1);
+  });
+
+  it("removes a copy that no journal entry explains", async () => {
+    engine.place({ guestUid: B, epoch: 3 }, "running");
+    await anAgent();
+    expect(engine.acts).toEqual(["adopt 3", "destroy 3"]);
+  });
+
+  it("destroys a copy of an epoch that is over, and runs the present one", async () => {
+    put({ assignment: { guestUid: A, epoch: 2 }, launchedEpoch: 1, startCount: -1 });
+    engine.place({ guestUid: A, epoch: 1 }, "running");
+    await anAgent();
+    await settle();
+    expect(engine.acts).toEqual(["adopt 1", "destroy 1", "launch 2"]);
+  });
+
+  it("starts a guest again whose copy is gone, after its back-off", async () => {
+    put({ assignment: { guestUid: A }, launchedEpoch: 1 });
+    const agent = await anAgent();
+    await settle();
+    expect([agent.adoptedCount, engine.living().length]).toEqual([0, 0]);
+    await clock.advance(1000);
+    expect(engine.acts).toEqual(["launch 1"]);
+  });
+
+  it("keeps a tombstone for a day, and its refusal of older assignments with it", async () => {
+    put({ assignment: { guestUid: A, intent: 9, desired: "absent" }, launchedEpoch: undefined });
+    const agent = await anAgent();
+    const [report] = await apply(agent, { guestUid: A, intent: 8 });
+    expect(report).toMatchObject({ intent: 9 });
+    await clock.advance(DAY_MS + 1);
+    await anAgent();
+    expect(disk.entries.size).toBe(0);
+  });
+});
+
+describe("reading consoles", () => {
+  it("gives the console of a guest, and does not find one that is not here", async () => {
+    const agent = await anAgent();
+    await apply(agent, { guestUid: A });
+    await settle();
+    expect(await agent.readConsole(A, 3, 100)).toMatchObject({ nextOffset: 10 });
+    await expect(agent.readConsole(B, 0, 100)).rejects.toMatchObject({ kind: "not-found" });
+  });
+});
+
+let failing = false;
+
+class FailingJournal extends MemoryAgentJournal {
+  override put(entries: Parameters<MemoryAgentJournal["put"]>[0]): Promise<void> {
+    return failing ? Promise.reject(new Error("the disk is full")) : super.put(entries);
+  }
+}
+
+const controller: ControllerClient = {
+  join: () => Promise.resolve(),
+  report: (report) => {
+    reports.push(report);
+    return Promise.resolve({ leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false });
+  },
+  readBlob: async function* () {},
+  close: () => undefined,
+};
+
+/** Another agent process on the same host. */
+function anAgent(): Promise<Agent> {
+  const { id, address, labels, capacity, reserve, overcommitPercent } = aNode();
+  const node = { id, address, labels, capacity, reserve, overcommitPercent };
+  return createAgent(
+    {
+      engines: new Map([["sim", engine] as const]),
+      journal: new FailingJournal(disk),
+      blobs: {
+        has: () => Promise.resolve(true),
+        pathOf: (sha256) => Promise.resolve(`/blobs/${sha256}`),
+        write: () => Promise.resolve(),
+        read: async function* () {},
+        remove: () => Promise.resolve(),
+      },
+      controller,
+      clock,
+      ids: new SeededIdSource(1),
+      log: silentLogger,
+    },
+    { node, heartbeatMs: 2000, retryMs: 500, tombstoneKeptMs: DAY_MS },
+  );
+}
+
+function apply(
+  agent: Agent,
+  ...parts: readonly Parameters<typeof anAssignment>[0][]
+): ReturnType<Agent["apply"]> {
+  const assignments: GuestAssignment[] = parts.map((part) => anAssignment(part));
+  return agent.apply({ leaderEpoch: 1, assignments });
+}
+
+function put(entry: Parameters<typeof aJournalEntry>[0]): void {
+  const made = aJournalEntry({ ...entry, updatedAtMs: clock.nowMs() });
+  disk.entries.set(made.assignment.guestUid, made);
+}
+
+/** Lets everything happen that needs no time. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await clock.advance(0);
+}

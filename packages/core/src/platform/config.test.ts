@@ -1,5 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { loadSettings } from "./config.js";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { describeSettings, loadSettings, readSettingsFile } from "./config.js";
 
 const TABLE = {
   name: {
@@ -53,4 +56,60 @@ describe("loadSettings", () => {
       else expect(() => loadSettings(TABLE, { INN_TTL_MS: value })).toThrow("INN_TTL_MS");
     },
   );
+
+  it("looks in the file for what the environment does not say", () => {
+    const file = { name: "fromfile", ttlMs: 50, level: "debug" };
+    expect(loadSettings(TABLE, { INN_NAME: "fromenv" }, file)).toEqual({
+      name: "fromenv",
+      path: "/tmp",
+      ttlMs: 50,
+      level: "debug",
+    });
+  });
+
+  it("refuses keys of the file that are no settings, and bad values, all at once", () => {
+    const failure = (): unknown => loadSettings(TABLE, {}, { nmae: "x", ttlMs: 1e6, level: ["x"] });
+    expect(failure).toThrow("3 bad settings");
+    expect(failure).toThrow("nmae: no such setting; allowed: name, path, ttlMs, level");
+    expect(failure).toThrow('ttlMs="1000000"');
+  });
+});
+
+describe("secrets and files", () => {
+  const directory = mkdtempSync(path.join(tmpdir(), "innkeeper-config-"));
+  afterAll(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const write = (name: string, content: string): string => {
+    const file = path.join(directory, name);
+    writeFileSync(file, content);
+    return file;
+  };
+  const SECRET = { password: { type: "secret", env: "P_FILE", default: "", doc: "P." } } as const;
+
+  it("reads a secret from the file that is named", () => {
+    const file = write("password", "s3cret\n");
+    expect(loadSettings(SECRET, { P_FILE: file })).toEqual({ password: "s3cret" });
+    expect(loadSettings(SECRET, {})).toEqual({ password: "" });
+    expect(() => loadSettings(SECRET, { P_FILE: `${file}.not` })).toThrow("P_FILE=");
+  });
+
+  it("reads settings from YAML and says what is wrong with a file", () => {
+    expect(readSettingsFile(write("good.yaml", "name: x\nttlMs: 5 # five\n"))).toEqual({
+      name: "x",
+      ttlMs: 5,
+    });
+    expect(readSettingsFile(write("empty.yaml", "# nothing\n"))).toEqual({});
+    expect(() => readSettingsFile(write("list.yaml", "- a\n"))).toThrow("INN_CONFIG");
+    expect(() => readSettingsFile(write("bad.yaml", "a: [1\n"))).toThrow("INN_CONFIG");
+    expect(() => readSettingsFile(path.join(directory, "absent.yaml"))).toThrow("ENOENT");
+  });
+
+  it("describes every setting of a table", () => {
+    const text = describeSettings(TABLE);
+    for (const { env, doc } of Object.values(TABLE)) {
+      expect(text).toContain(env);
+      expect(text).toContain(doc);
+    }
+  });
 });

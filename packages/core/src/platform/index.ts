@@ -2,10 +2,14 @@
 
 export {
   type ChoiceSetting,
+  describeSettings,
   type IntegerSetting,
   loadSettings,
+  readSettingsFile,
+  type SecretSetting,
   type Setting,
   type Settings,
+  type SettingsFile,
   type SettingTable,
   type TextSetting,
 } from "./config.js";

@@ -1,0 +1,119 @@
+/**
+ * What every way from an agent to the controllers must do (ports/controller-client.ts): pass introductions, reports and
+ * answers on as they are, blobs byte by byte, errors with their kind.
+ */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { notFound, unavailable } from "../../domain/errors.js";
+import type {
+  ControllerClient,
+  NodeIntroduction,
+  NodeReport,
+  ReportAnswer,
+} from "../../ports/controller-client.js";
+import { aCopyReport, aNode } from "../builders.js";
+
+export type ControllerHandler = Omit<ControllerClient, "close">;
+
+export interface ControllerClientUnderTest {
+  readonly client: ControllerClient;
+  close(): Promise<void>;
+}
+
+type Open = (handler: ControllerHandler) => Promise<ControllerClientUnderTest>;
+
+const ANSWER: ReportAnswer = { leaderEpoch: 3, leaseTtlMs: 8000, mustJoin: false };
+const SHA256 = "0123456789abcdef".repeat(4);
+
+class RecordingController implements ControllerHandler {
+  readonly heard: unknown[] = [];
+  answer = ANSWER;
+  blob: Uint8Array = new Uint8Array(0);
+  error: Error | undefined;
+
+  join(node: NodeIntroduction): Promise<void> {
+    this.heard.push(node);
+    return this.error === undefined ? Promise.resolve() : Promise.reject(this.error);
+  }
+
+  report(report: NodeReport): Promise<ReportAnswer> {
+    this.heard.push(report);
+    return this.error === undefined ? Promise.resolve(this.answer) : Promise.reject(this.error);
+  }
+
+  async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
+    this.heard.push(sha256);
+    for (let start = 0; start < this.blob.length; start += 65_536) {
+      yield this.blob.subarray(start, start + 65_536);
+    }
+    if (this.error !== undefined) throw this.error;
+  }
+}
+
+export function controllerClientContract(name: string, open: Open): void {
+  describe(`controller client contract: ${name}`, () => {
+    let controller: RecordingController;
+    let subject: ControllerClientUnderTest;
+    beforeEach(async () => {
+      controller = new RecordingController();
+      subject = await open(controller);
+    });
+    afterEach(async () => {
+      await subject.close();
+    });
+
+    it("passes an introduction on as it is", async () => {
+      const node = introduction();
+      await subject.client.join(node);
+      expect(controller.heard).toEqual([node]);
+    });
+
+    it("passes reports and answers on as they are", async () => {
+      const report = aReport();
+      expect(await subject.client.report(report)).toEqual(ANSWER);
+      controller.answer = { ...ANSWER, mustJoin: true };
+      expect(await subject.client.report({ ...report, isFull: false, copies: [] })).toEqual(
+        controller.answer,
+      );
+      expect(controller.heard).toEqual([report, { ...report, isFull: false, copies: [] }]);
+    });
+
+    it("passes a blob on byte by byte, also an empty one", async () => {
+      expect(await read(subject.client)).toHaveLength(0);
+      controller.blob = Buffer.alloc(1_000_000, "innkeeper");
+      expect((await read(subject.client)).equals(controller.blob)).toBe(true);
+    });
+
+    it("breaks a blob's stream with the controller's error", async () => {
+      controller.blob = Buffer.from("half");
+      controller.error = notFound("blob", SHA256);
+      await expect(read(subject.client)).rejects.toMatchObject({ kind: "not-found" });
+    });
+
+    it("passes errors on with their kind", async () => {
+      controller.error = unavailable("leader", "this controller does not lead");
+      const refusal = { kind: "unavailable", reason: "LEADER_UNAVAILABLE" };
+      await expect(subject.client.join(introduction())).rejects.toMatchObject(refusal);
+      await expect(subject.client.report(aReport())).rejects.toMatchObject(refusal);
+    });
+  });
+}
+
+function introduction(): NodeIntroduction {
+  const { id, address, capacity, reserve, overcommitPercent } = aNode();
+  const { abilities, incarnation } = aNode();
+  const labels = { zone: "a" };
+  const problems = ["no KVM here"];
+  const amounts = { capacity, reserve, overcommitPercent };
+  return { id, address, labels, ...amounts, abilities, problems, incarnation };
+}
+
+function aReport(): NodeReport {
+  const { id: nodeId, incarnation } = aNode();
+  return { nodeId, incarnation, sequence: 1, isFull: true, copies: [aCopyReport()] };
+}
+
+async function read(client: ControllerClient): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of client.readBlob(SHA256)) parts.push(part);
+  return Buffer.concat(parts);
+}

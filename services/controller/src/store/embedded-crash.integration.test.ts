@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import type { ChangeBatch, Project, StoreSnapshot } from "@innkeeper/core";
 import { systemClock } from "@innkeeper/core/platform";
 import { aTransaction, Prng } from "@innkeeper/core/testing";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createEmbeddedStore, type EmbeddedStateStore } from "./embedded-state-store.js";
 
@@ -145,7 +145,16 @@ async function readLog(
   return batches;
 }
 
-/** Beside `node_modules`, so that the program finds the SQLite library, which cannot be bundled. */
+/** Only our own workspaces are bundled; the rest is found in `node_modules`, beside the program. */
+const npmStaysOutside: Plugin = {
+  name: "npm-stays-outside",
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^[^./]/ }, ({ path }) =>
+      path.startsWith("@innkeeper/") ? undefined : { path, external: true },
+    );
+  },
+};
+
 async function bundleChild(): Promise<string> {
   const root = fileURLToPath(new URL("../../../..", import.meta.url));
   const outfile = join(root, "node_modules", ".cache", `embedded-crash-${process.pid}.mjs`);
@@ -156,7 +165,7 @@ async function bundleChild(): Promise<string> {
     platform: "node",
     format: "esm",
     target: "node20",
-    external: ["libsql", "pino", "@grpc/grpc-js"],
+    plugins: [npmStaysOutside],
     logLevel: "error",
   });
   return outfile;

@@ -1,4 +1,7 @@
-/** An engine for tests: copies do what they are told at once, end when the test says so, and fail when it says so. */
+/**
+ * An engine for tests: copies do what they are told at once, end when the test says so, and fail
+ * when it says so.
+ */
 import type {
   CopyExit,
   CopyLaunch,

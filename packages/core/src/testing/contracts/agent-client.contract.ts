@@ -1,6 +1,6 @@
 /**
- * What every way from the leader to an agent must do (ports/agent-client.ts): pass requests and answers on as they are,
- * errors with their kind, and say `unavailable` when nobody is there.
+ * What every way from the leader to an agent must do (ports/agent-client.ts): pass requests and
+ * answers on as they are, errors with their kind, and say `unavailable` when nobody is there.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CopyReport } from "../../domain/assignment.js";

@@ -1,6 +1,6 @@
 /**
- * What every way from an agent to the controllers must do (ports/controller-client.ts): pass introductions, reports and
- * answers on as they are, blobs byte by byte, errors with their kind.
+ * What every way from an agent to the controllers must do (ports/controller-client.ts): pass
+ * introductions, reports and answers on as they are, blobs byte by byte, errors with their kind.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { notFound, unavailable } from "../../domain/errors.js";

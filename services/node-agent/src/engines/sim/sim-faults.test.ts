@@ -1,4 +1,7 @@
-/** What the sim engine does beyond the contract: faults that were asked for, and agents that end in the middle of things. */
+/**
+ * What the sim engine does beyond the contract: faults that were asked for, and agents that end in
+ * the middle of things.
+ */
 import type { CopyLaunch, EngineCopy } from "@innkeeper/core";
 import { FakeClock, type ProcessClock } from "@innkeeper/core/testing";
 import { beforeEach, describe, expect, it } from "vitest";

@@ -25,11 +25,28 @@ import type { ImageManifest } from "../domain/image.js";
 import { ENGINE_NAMES, MODES, type Mode } from "../domain/mode.js";
 import { parseUuid } from "../domain/names.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf, RESTART_TO_PROTO } from "./enums.js";
-import { imageManifestToProto, parseImageManifest } from "./image-codec.js";
-import { durationOf, parseDurationMs, parseInteger } from "./numbers.js";
+import {
+  COMMAND_LINE_LENGTH_MAX,
+  imageManifestToProto,
+  parseImageManifest,
+} from "./image-codec.js";
+import { durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
+/** Epochs and intents; half of what fits, so that adding to one never leaves the range. */
+const COUNTER = { min: 0, max: 2 ** 52 };
+/** The last moment that a Timestamp can tell: the end of the year 9999. */
+const TIME_MS = { min: 0, max: 253_402_300_799_999 };
+const DOWNTIME_MS = { min: 0, max: 60_000 };
 const HOUR_MS = 3_600_000;
+const NAME_LENGTH_MAX = 63;
+/** Texts of agents are kept in records; longer ones are cut. */
+const TEXT_LENGTH_MAX = 2_000;
+const METADATA_MAX = 32;
+const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
+/** Nothing else ever reaches an engine, some of which would run a program for the asking. */
+const MIGRATION_URI =
+  /^(tcp:(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):[1-9][0-9]{0,4}|sim:[\x20-\x7e]{1,1000})$/;
 
 export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment {
   return {
@@ -45,10 +62,10 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
   const mode = parseEnum("mode", proto.mode, MODE_TO_PROTO);
   return {
     guestUid: parseUuid("guest_uid", proto.guestUid),
-    guestId: proto.guestId,
-    projectId: proto.projectId,
-    epoch: parseInteger("epoch", proto.epoch, ANY),
-    intent: parseInteger("intent", proto.intent, ANY),
+    guestId: parsePrintable("guest_id", proto.guestId, NAME_LENGTH_MAX),
+    projectId: parsePrintable("project_id", proto.projectId, NAME_LENGTH_MAX),
+    epoch: parseInteger("epoch", proto.epoch, COUNTER),
+    intent: parseInteger("intent", proto.intent, COUNTER),
     generation: parseInteger("generation", proto.generation, ANY),
     desired,
     engine: parseOneOf("engine", proto.engine, ENGINE_NAMES),
@@ -56,12 +73,26 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     vcpuCount: parseInteger("vcpu_count", proto.vcpuCount, { min: 1, max: 1024 }),
     memoryMib: parseInteger("memory_mib", proto.memoryMib, { min: 1, max: 2 ** 32 }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
-    commandLine: proto.commandLine,
+    commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),
     restartPolicy: parseRestartPolicy("restart_policy", proto.restartPolicy),
     startCount: parseInteger("start_count", proto.startCount, ANY),
     stopTimeoutMs: parseInteger("stop_timeout_ms", proto.stopTimeoutMs, ANY),
-    migrateTo: proto.migrateTo,
+    migrateTo: parseTarget(proto.migrateTo),
   };
+}
+
+function parseTarget(proto: ProtoAssignment["migrateTo"]): GuestAssignment["migrateTo"] {
+  return (
+    proto && {
+      uri: parseUri("migrate_to.uri", proto.uri),
+      downtimeMsMax: parseInteger("migrate_to.downtime_ms_max", proto.downtimeMsMax, DOWNTIME_MS),
+    }
+  );
+}
+
+function parseUri(field: string, value: string): string {
+  if (!MIGRATION_URI.test(value)) throw invalidField(field, value, "tcp:host:port");
+  return value;
 }
 
 /** What is to be removed needs no image. */
@@ -86,15 +117,15 @@ export function reportToProto(report: CopyReport): ProtoReport {
 export function parseReport(proto: ProtoReport): CopyReport {
   return {
     guestUid: parseUuid("guest_uid", proto.guestUid),
-    epoch: parseInteger("epoch", proto.epoch, ANY),
-    intent: parseInteger("intent", proto.intent, ANY),
+    epoch: parseInteger("epoch", proto.epoch, COUNTER),
+    intent: parseInteger("intent", proto.intent, COUNTER),
     generation: parseInteger("generation", proto.generation, ANY),
     state: parseOneOf("state", proto.state, COPY_STATES),
     restartCount: parseInteger("restart_count", proto.restartCount, ANY),
-    startedAtMs: proto.startedAtMs === 0 ? undefined : proto.startedAtMs,
+    startedAtMs: parseInteger("started_at_ms", proto.startedAtMs, TIME_MS) || undefined,
     lastExit: parseExit(proto.lastExit),
     error: parseError(proto.error),
-    incomingUri: proto.incomingUri === "" ? undefined : proto.incomingUri,
+    incomingUri: proto.incomingUri === "" ? undefined : parseUri("incoming_uri", proto.incomingUri),
     migration: parseProgress(proto.migration),
   };
 }
@@ -102,15 +133,29 @@ export function parseReport(proto: ProtoReport): CopyReport {
 function parseExit(proto: ProtoReport["lastExit"]): CopyExit | undefined {
   if (proto === undefined) return undefined;
   const reason = parseOneOf("last_exit.reason", proto.reason, EXIT_REASONS);
-  return { reason, message: proto.message };
+  return { reason, message: cut(proto.message) };
 }
 
 export function errorToProto(error: ErrorDetail | undefined): ProtoError | undefined {
   return error && { ...error, metadata: { ...error.metadata } };
 }
 
+/** @throws `invalid` for an unknown kind or an odd reason; long texts are cut. */
 export function parseError(proto: ProtoError | undefined): ErrorDetail | undefined {
-  return proto && { ...proto, kind: parseOneOf("error.kind", proto.kind, ERROR_KINDS) };
+  if (proto === undefined) return undefined;
+  const { reason, message, metadata } = proto;
+  if (!REASON.test(reason)) throw invalidField("error.reason", reason, "UPPER_SNAKE");
+  const kept = Object.entries(metadata).slice(0, METADATA_MAX);
+  return {
+    kind: parseOneOf("error.kind", proto.kind, ERROR_KINDS),
+    reason,
+    message: cut(message),
+    metadata: Object.fromEntries(kept.map(([key, value]) => [cut(key), cut(value)])),
+  };
+}
+
+function cut(text: string): string {
+  return text.slice(0, TEXT_LENGTH_MAX);
 }
 
 export function progressToProto(
@@ -120,7 +165,18 @@ export function progressToProto(
 }
 
 export function parseProgress(proto: ProtoProgress | undefined): MigrationProgress | undefined {
-  return proto && { ...proto, engineDowntimeMs: proto.engineDowntimeMs };
+  if (proto === undefined) return undefined;
+  const { engineDowntimeMs } = proto;
+  return {
+    transferredBytes: parseInteger("migration.transferred_bytes", proto.transferredBytes, ANY),
+    remainingBytes: parseInteger("migration.remaining_bytes", proto.remainingBytes, ANY),
+    totalBytes: parseInteger("migration.total_bytes", proto.totalBytes, ANY),
+    elapsedMs: parseInteger("migration.elapsed_ms", proto.elapsedMs, ANY),
+    engineDowntimeMs:
+      engineDowntimeMs === undefined
+        ? undefined
+        : parseInteger("migration.engine_downtime_ms", engineDowntimeMs, ANY),
+  };
 }
 
 export function restartPolicyToProto(policy: RestartPolicy): ProtoRestartPolicy {

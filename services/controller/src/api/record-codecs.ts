@@ -7,7 +7,9 @@ import {
   type NodeRecord,
   type Operation,
   type Project,
+  QUOTA_KINDS,
   type Quota,
+  type QuotaKind,
 } from "@innkeeper/core";
 import {
   abilityToProto,
@@ -30,6 +32,12 @@ import type { Mirror, Versioned } from "../mirror/mirror.js";
 import { guestToProto } from "./guest-codec.js";
 
 const QUOTA_RANGE = { min: 0, max: Number.MAX_SAFE_INTEGER };
+const QUOTA_FIELDS: Readonly<Record<QuotaKind, string>> = {
+  guests: "guests",
+  cpuMillis: "cpu_millis",
+  memoryMib: "memory_mib",
+  diskMib: "disk_mib",
+};
 
 export function operationToProto(operation: Operation, mirror: Mirror): ProtoOperation {
   return {
@@ -97,17 +105,11 @@ function quotaToProto({ guests, cpuMillis, memoryMib, diskMib }: Quota): ProtoQu
 /** Unset limits are no limits. @throws `invalid`. */
 export function parseQuota(field: string, proto: ProtoQuota | undefined): Quota {
   if (proto === undefined) throw invalidField(field, "unset", "a quota, possibly without limits");
-  const limits = {
-    guests: proto.guests,
-    cpuMillis: proto.cpuMillis,
-    memoryMib: proto.memoryMib,
-    diskMib: proto.diskMib,
-  };
-  const set = Object.entries(limits).filter(([, limit]) => limit !== undefined);
+  const set = QUOTA_KINDS.filter((kind) => proto[kind] !== undefined);
   return Object.fromEntries(
-    set.map(([kind, limit]) => [
+    set.map((kind) => [
       kind,
-      parseInteger(`${field}.${kind}`, limit as number, QUOTA_RANGE),
+      parseInteger(`${field}.${QUOTA_FIELDS[kind]}`, proto[kind] as number, QUOTA_RANGE),
     ]),
   );
 }

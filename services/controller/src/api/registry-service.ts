@@ -1,32 +1,67 @@
 /** The private service that agents call. */
-import { parseName, parseUuid } from "@innkeeper/core";
+import type { Metadata } from "@grpc/grpc-js";
+import { type NodeReport, parseName, parseUuid } from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
-import { parseIntroduction, parseReport, parseSha256 } from "@innkeeper/core/wire";
-import type { RegistryServiceServer } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import { parseInteger, parseIntroduction, parseReport, parseSha256 } from "@innkeeper/core/wire";
+import type { RegistryServiceServer, ReportNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import type { BlobReplicator } from "../agents/blob-replicator.js";
+import { isPassedOn, type PeerControllers } from "../agents/peer-controllers.js";
 import type { Controller } from "../controller.js";
 
-export function registryService(controller: Controller): RegistryServiceServer {
+const SEQUENCE = { min: 1, max: Number.MAX_SAFE_INTEGER };
+
+/** The other controllers; without them this one is alone. */
+export interface RegistryPeers {
+  readonly peers: Pick<PeerControllers, "join" | "report">;
+  readonly replicator: Pick<BlobReplicator, "fetch">;
+}
+
+/** A controller that does not lead passes on to the one that does, once. */
+export function registryService(
+  controller: Controller,
+  others: RegistryPeers | undefined,
+): RegistryServiceServer {
   const { log } = controller;
+  const leaderFor = (metadata: Metadata) => {
+    const mayPassOn = controller.leaderEpoch === 0 && !isPassedOn(metadata);
+    return mayPassOn ? others?.peers : undefined;
+  };
   return {
-    joinNode: unary(log, async (request) => {
-      await controller.join(parseIntroduction(request));
+    joinNode: unary(log, async (request, metadata) => {
+      const node = parseIntroduction(request);
+      const leader = leaderFor(metadata);
+      if (leader) return await leader.join(request);
+      await controller.join(node);
       return {};
     }),
-    reportNode: unary(log, async (request) => {
-      return await controller.report({
-        nodeId: parseName("node_id", request.nodeId),
-        incarnation: parseUuid("incarnation", request.incarnation),
-        sequence: request.sequence,
-        isFull: request.full,
-        copies: request.copies.map(parseReport),
-      });
+    reportNode: unary(log, async (request, metadata) => {
+      const report = parseNodeReport(request);
+      const leader = leaderFor(metadata);
+      return leader ? await leader.report(request) : await controller.report(report);
     }),
-    readBlob: serverStream(log, ({ sha256 }) =>
-      readBlob(controller, parseSha256("sha256", sha256)),
-    ),
+    readBlob: serverStream(log, (request, _signal, metadata) => {
+      const sha256 = parseSha256("sha256", request.sha256);
+      const replicator = isPassedOn(metadata) ? undefined : others?.replicator;
+      return readBlob(controller, sha256, replicator);
+    }),
   };
 }
 
-async function* readBlob({ blobs }: Controller, sha256: string) {
+function parseNodeReport(request: ReportNodeRequest): NodeReport {
+  return {
+    nodeId: parseName("node_id", request.nodeId),
+    incarnation: parseUuid("incarnation", request.incarnation),
+    sequence: parseInteger("sequence", request.sequence, SEQUENCE),
+    isFull: request.full,
+    copies: request.copies.map(parseReport),
+  };
+}
+
+async function* readBlob(
+  { blobs }: Controller,
+  sha256: string,
+  replicator: RegistryPeers["replicator"] | undefined,
+) {
+  if (replicator && !(await blobs.has(sha256))) await replicator.fetch(sha256);
   for await (const data of blobs.read(sha256)) yield { data };
 }

@@ -43,8 +43,8 @@ async function watchToEnd(context: CliContext, operation: Operation): Promise<Op
   }
   abort.abort();
   const refused = await refusal;
-  if (refused && !latest.done) throw refused;
-  return latest;
+  if (latest.done) return latest;
+  throw refused ?? interrupted(latest);
 }
 
 /**
@@ -66,6 +66,12 @@ async function watchForRefusal(
     return nothingFits(guest.id, guest.status?.message ?? "");
   }
   return undefined;
+}
+
+/** Ctrl-C ends the waiting, not the operation. */
+function interrupted({ id }: Operation): DomainError {
+  const message = `stopped waiting; operation ${id} goes on: inn op wait ${id}`;
+  return new DomainError({ kind: "cancelled", reason: "INTERRUPTED", message, metadata: { id } });
 }
 
 function nothingFits(guestId: string, why: string): DomainError {

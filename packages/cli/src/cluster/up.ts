@@ -17,8 +17,8 @@ import {
 } from "@innkeeper/controller";
 import type { Logger } from "@innkeeper/core";
 import { createLogger, LOG_LEVELS } from "@innkeeper/core/platform";
-import { parseOneOf } from "@innkeeper/core/wire";
-import { loadAgentSettings, type RunningAgentProcess, startAgent } from "@innkeeper/node-agent";
+import { parseInteger, parseOneOf } from "@innkeeper/core/wire";
+import { type Agent, loadAgentSettings, startAgent } from "@innkeeper/node-agent";
 import type { LocalContext } from "../cli-context.js";
 import { parseCount } from "../parse-options.js";
 import { installedFile } from "./installed-files.js";
@@ -31,74 +31,108 @@ export interface UpOptions {
   readonly log: string;
 }
 
+const NODES = { min: 1, max: 16 };
+const LISTEN_DEFAULT = "127.0.0.1:7400";
+
 export async function runUp(context: LocalContext, options: UpOptions): Promise<void> {
-  const { terminal, signal } = context;
   const log = createLogger({
     level: parseOneOf("--log", options.log, LOG_LEVELS),
     destination: process.stderr,
   });
+  const nodes = parseInteger("--nodes", parseCount("--nodes", options.nodes), NODES);
+  const ending: (() => Promise<void>)[] = [];
+  try {
+    await start(context, { options, log, nodes }, ending);
+    await untilAborted(context.signal);
+    context.terminal.note("stopping; guests go on running");
+  } finally {
+    for (const end of ending.reverse()) await end();
+  }
+}
+
+interface Start {
+  readonly options: UpOptions;
+  readonly log: Logger;
+  readonly nodes: number;
+}
+
+/** What it started is ended by `ending`, last first, also when it fails half-way. */
+async function start(
+  { terminal }: LocalContext,
+  { options, log, nodes }: Start,
+  ending: (() => Promise<void>)[],
+): Promise<void> {
+  const startedMs = performance.now();
   const env = { INN_DATA: options.data, INN_LISTEN: options.listen };
-  const descriptors = await readFile(installedFile("proto", "gen", "descriptors.binpb"));
-  const started = Date.now();
   const controller = await startController(loadControllerSettings(env), {
     log: log.child({ component: "controller" }),
-    descriptors,
+    descriptors: await readFile(installedFile("proto", "gen", "descriptors.binpb")),
   });
-  terminal.note(
-    `controller listens on ${controller.address}, data in ${path.resolve(options.data)}`,
-  );
-  const client = createClient(controller.address);
-  await importStandardImages(client, terminal);
-  const agents = await startAgents(options, { controller, log });
+  ending.push(() => controller.stop());
+  const { address } = controller;
+  const dataDirectory = path.resolve(options.data);
+  terminal.note(`controller listens on ${address}, data in ${dataDirectory}`);
+  await importImages(address, terminal);
+  const agents = await startAgents({ options, log, nodes, controller }, ending);
   tellNodes(terminal, agents);
-  terminal.note(`up in ${Date.now() - started} ms; try: inn guest create a --image linux`);
-  await untilAborted(signal);
-  terminal.note("stopping; guests go on running");
-  client.close();
-  await Promise.all(agents.map((each) => each.stop()));
-  await controller.stop();
+  const told = agents.map(({ introduction, adoptedCount }) => {
+    const { id, abilities, problems } = introduction;
+    return { id, adoptedCount, abilities, problems };
+  });
+  const upMs = Math.round(performance.now() - startedMs);
+  const endpoint = address === LISTEN_DEFAULT ? "" : ` --endpoint ${address}`;
+  const text = `up in ${upMs} ms; try: inn${endpoint} guest create a --image linux`;
+  terminal.result(text, { address, dataDirectory, nodes: told, upMs });
 }
 
 /** The first one finds out what this host can do; the others read its result. */
 async function startAgents(
-  options: UpOptions,
-  parts: { readonly controller: RunningControllerProcess; readonly log: Logger },
-): Promise<RunningAgentProcess[]> {
-  const { controller, log } = parts;
-  const count = parseCount("--nodes", options.nodes);
-  const start = (nodeId: string): Promise<RunningAgentProcess> =>
-    startAgent(
-      loadAgentSettings({
-        INN_NODE_ID: nodeId,
-        INN_CONTROLLER: controller.address,
-        INN_LISTEN: "127.0.0.1:0",
-        INN_DATA: path.join(options.data, "nodes", nodeId),
-        INN_ENGINES: options.engines,
-        INN_RESERVE_MEMORY_MIB: "256",
-      }),
-      {
-        log: log.child({ component: "agent", nodeId }),
-        hostShare: count,
-        blobs: controller.controller.blobs,
-        probeKernel: installedFile("images", "build", "tiny", "tiny.elf"),
-        probeCacheFile: path.join(options.data, "acceleration.json"),
-      },
-    );
-  const [first, ...others] = Array.from({ length: count }, (_, index) => `n${index + 1}`);
-  if (first === undefined) return [];
+  { options, log, nodes, controller }: Start & { readonly controller: RunningControllerProcess },
+  ending: (() => Promise<void>)[],
+): Promise<Agent[]> {
+  const start = async (nodeId: string): Promise<Agent> => {
+    const settings = loadAgentSettings({
+      INN_NODE_ID: nodeId,
+      INN_CONTROLLER: controller.address,
+      INN_LISTEN: "127.0.0.1:0",
+      INN_DATA: path.join(options.data, "nodes", nodeId),
+      INN_ENGINES: options.engines,
+      INN_RESERVE_MEMORY_MIB: "256",
+    });
+    const running = await startAgent(settings, {
+      log: log.child({ component: "agent", nodeId }),
+      hostShare: nodes,
+      blobs: controller.controller.blobs,
+      probeKernel: installedFile("images", "build", "tiny", "tiny.elf"),
+      probeCacheFile: path.join(options.data, "acceleration.json"),
+    });
+    ending.push(() => running.stop());
+    return running.agent;
+  };
+  const [first = "", ...others] = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
   return [await start(first), ...(await Promise.all(others.map(start)))];
 }
 
 /** What is the same on every node is said once. */
-function tellNodes(terminal: LocalContext["terminal"], agents: readonly RunningAgentProcess[]) {
-  for (const { agent } of agents) {
-    const { id, abilities } = agent.introduction;
+function tellNodes(terminal: LocalContext["terminal"], agents: readonly Agent[]): void {
+  for (const { introduction, adoptedCount } of agents) {
+    const { id, abilities } = introduction;
     const modes = abilities.map((each) => `${each.mode} (${each.engine}, ${each.acceleration})`);
-    const adopted = agent.adoptedCount > 0 ? `, ${agent.adoptedCount} guests adopted` : "";
+    const guests = adoptedCount === 1 ? "1 guest" : `${adoptedCount} guests`;
+    const adopted = adoptedCount > 0 ? `, ${guests} adopted` : "";
     terminal.note(`node ${id}: ${modes.join(", ") || "cannot run guests"}${adopted}`);
   }
-  const problems = new Set(agents.flatMap(({ agent }) => agent.introduction.problems));
+  const problems = new Set(agents.flatMap(({ introduction }) => introduction.problems));
   for (const problem of problems) terminal.note(`note: ${problem}`);
+}
+
+async function importImages(address: string, terminal: LocalContext["terminal"]): Promise<void> {
+  const client = createClient(address);
+  try {
+    await importStandardImages(client, terminal);
+  } finally {
+    client.close();
+  }
 }
 
 /** The images that set-up built, under their own names. Present ones are left as they are. */

@@ -19,7 +19,6 @@ interface CreateOptions {
   readonly mode: string;
   readonly memory: string;
   readonly cpu: string;
-  readonly disk: string;
   readonly node: string;
   readonly append: string;
   readonly restart: string;
@@ -36,7 +35,6 @@ export function guestCommands(program: Command, register: Register): void {
     .option("--mode <mode>", "auto, hybrid, paravirt", "auto")
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
-    .option("--disk <size>", "disk, such as 1GiB", "0")
     .option("--node <node>", "only this node", "")
     .option("--append <text>", "added to the kernel command line", "")
     .option("--restart <when>", "always, on-failure, never", "on-failure")
@@ -128,7 +126,7 @@ async function createGuest(
       resources: {
         cpuMillis: parseCpu("--cpu", options.cpu),
         memoryMib: parseMib("--memory", options.memory),
-        diskMib: parseMib("--disk", options.disk),
+        diskMib: 0,
       },
       commandLine: options.append,
       nodeId: options.node,

@@ -36,7 +36,9 @@ export function guestExplanation(guest: Guest): string {
       each.filter,
       each.message,
     ]);
-    const head = `guest ${guest.id} is ${phase(guest)}: no node can take it`;
+    const why = lines.length > 0 ? "no node can take it" : "it has no place";
+    const head = `guest ${guest.id} is ${phase(guest)}: ${why}`;
+    if (lines.length === 0) return head;
     return [head, table(["NODE", "FILTER", "WHY NOT"], lines)].join("\n");
   }
   const candidates = placement.candidates.map((each) => [

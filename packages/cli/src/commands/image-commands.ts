@@ -56,7 +56,7 @@ async function listImages({ client, terminal, nowMs }: CliContext): Promise<void
     return [
       each.id,
       enumName(each.manifest?.kind ?? "", "IMAGE_KIND_").toLowerCase(),
-      `${(bytes / MIB).toFixed(1)}MiB`,
+      sizeText(bytes),
       age(each.createTime, nowMs()),
       each.digest.slice(0, 16),
     ];
@@ -65,6 +65,10 @@ async function listImages({ client, terminal, nowMs }: CliContext): Promise<void
     table(header, rows),
     images.map((each) => Image.toJSON(each)),
   );
+}
+
+function sizeText(bytes: number): string {
+  return bytes < MIB ? `${Math.ceil(bytes / 1024)}KiB` : `${(bytes / MIB).toFixed(1)}MiB`;
 }
 
 async function removeImage(context: CliContext, imageId: string): Promise<void> {

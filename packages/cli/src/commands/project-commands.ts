@@ -115,5 +115,7 @@ function projectText(project: Project): string {
 }
 
 function used(project: Project, kind: keyof Quota, unit: string): string {
-  return `${project.usage?.[kind] ?? 0}/${project.quota?.[kind] ?? "-"}${unit}`;
+  const limit = project.quota?.[kind];
+  const usage = project.usage?.[kind] ?? 0;
+  return limit === undefined ? `${usage}${unit}` : `${usage}/${limit}${unit}`;
 }

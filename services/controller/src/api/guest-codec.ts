@@ -39,7 +39,6 @@ import { parseOptionalName, parseProjectId } from "./parse-request.js";
 
 const CPU_MILLIS = { min: 100, max: 256_000, unset: 1000 };
 const MEMORY_MIB = { min: 8, max: 16 * 1024 * 1024, unset: 128 };
-const DISK_MIB = { min: 0, max: 2 ** 40, unset: 0 };
 /** vCPUs come in whole steps of this share of a CPU. */
 const CPU_MILLIS_STEP = 50;
 export const STOP_TIMEOUT = { min: 0, max: 3_600_000, unset: 10_000 };
@@ -90,16 +89,19 @@ function parseDesired(field: string, value: RunState): "running" {
 
 function parseGuestResources(field: string, proto: ProtoResources | undefined): Resources {
   if (proto === undefined) {
-    return { cpuMillis: CPU_MILLIS.unset, memoryMib: MEMORY_MIB.unset, diskMib: DISK_MIB.unset };
+    return { cpuMillis: CPU_MILLIS.unset, memoryMib: MEMORY_MIB.unset, diskMib: 0 };
   }
   const cpuMillis = parseInteger(`${field}.cpu_millis`, proto.cpuMillis, CPU_MILLIS);
   if (cpuMillis % CPU_MILLIS_STEP !== 0) {
     throw invalidField(`${field}.cpu_millis`, cpuMillis, `a multiple of ${CPU_MILLIS_STEP}`);
   }
+  if (proto.diskMib !== 0) {
+    throw invalidField(`${field}.disk_mib`, proto.diskMib, "0; guests get no disk in this release");
+  }
   return {
     cpuMillis,
     memoryMib: parseInteger(`${field}.memory_mib`, proto.memoryMib, MEMORY_MIB),
-    diskMib: parseInteger(`${field}.disk_mib`, proto.diskMib, DISK_MIB),
+    diskMib: 0,
   };
 }
 

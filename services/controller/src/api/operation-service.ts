@@ -17,7 +17,6 @@ import { cancelOperation } from "../commands/cancel-operation.js";
 import type { Controller } from "../controller.js";
 import { pageOf, parseOptionalName, parseRequestId } from "./parse-request.js";
 import { operationToProto } from "./record-codecs.js";
-import { compacted } from "./watch-guests.js";
 
 const WAIT = { min: 0, max: 3_600_000, unset: 30_000 };
 
@@ -90,18 +89,34 @@ async function* watchOperation(
   id: string,
   signal: AbortSignal,
 ): AsyncGenerator<WatchOperationResponse> {
-  const { mirror, store } = controller;
-  const { revision } = mirror;
-  const first = findOperation(controller, id);
-  yield { operation: operationToProto(first, mirror) };
-  if (isDone(first)) return;
-  for await (const batch of store.changes(revision, signal)) {
-    if (batch === "compacted") throw compacted(revision);
-    for (const operation of versionsIn(batch, id)) {
-      yield { operation: operationToProto(operation, mirror) };
-      if (isDone(operation)) return;
-    }
+  for await (const operation of versions(controller, id, signal)) {
+    yield { operation: operationToProto(operation, controller.mirror) };
+    if (isDone(operation)) return;
   }
+}
+
+/** As it is, then after each change. It is read anew when changes are no longer kept. */
+async function* versions(
+  controller: Controller,
+  id: string,
+  signal: AbortSignal,
+): AsyncGenerator<Operation> {
+  const { mirror, store } = controller;
+  while (!signal.aborted) {
+    const { revision } = mirror;
+    yield findOperation(controller, id);
+    for await (const batch of store.changes(revision, signal)) {
+      if (batch === "compacted") break;
+      yield* versionsIn(batch, id);
+    }
+    await caughtUp(controller);
+  }
+}
+
+/** So that reading the operation anew leads to changes that are still kept. */
+async function caughtUp({ mirror, store, clock, config }: Controller): Promise<void> {
+  const oldest = await store.oldestRevision();
+  await mirror.waitFor(oldest, { clock, timeoutMs: config.mirrorWaitMs });
 }
 
 function versionsIn({ changes }: ChangeBatch, id: string): readonly Operation[] {

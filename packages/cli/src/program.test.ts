@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { describe, expect, it } from "vitest";
 import { buildProgram } from "./program.js";
 
@@ -56,9 +56,7 @@ function optionsOf(args: readonly string[], env: Record<string, string>): unknow
   return program.opts();
 }
 
-type Program = ReturnType<typeof buildProgram>;
-
-function silence(program: Program): void {
+function silence(program: Command): void {
   program.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  for (const command of program.commands) silence(command as Program);
+  for (const command of program.commands) silence(command);
 }

@@ -147,7 +147,7 @@ describe("agents that fail", () => {
     await until(() => phase(controller) === "RUNNING");
   });
 
-  it("lose their guests' phase when they are silent for lease and margin, and get it back", async () => {
+  it("whose lease and margin have run out lose their guests, and get them back", async () => {
     const controller = await aCluster(aNode());
     await createGuest(controller, CREATE);
     await until(() => phase(controller) === "RUNNING");

@@ -35,14 +35,15 @@ controllerClientContract("gRPC", async (handler) => {
     log: silentLogger,
     join: handler.join.bind(handler),
     report: handler.report.bind(handler),
+    leaderEpoch: 1,
     blobs: { read: handler.readBlob.bind(handler) },
   };
   server.addService(
     tolerant(RegistryServiceService),
-    registryService(controller as unknown as Controller),
+    registryService(controller as unknown as Controller, undefined),
   );
   const port = await listen(server, "127.0.0.1:0");
-  const client = new GrpcControllerClient(`127.0.0.1:${port}`, TIMEOUT_MS);
+  const client = new GrpcControllerClient([`127.0.0.1:${port}`], TIMEOUT_MS);
   return {
     client,
     close: async () => {

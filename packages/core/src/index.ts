@@ -4,6 +4,7 @@
 export * from "./domain/assert.js";
 export * from "./domain/assignment.js";
 export * from "./domain/blob.js";
+export * from "./domain/controller.js";
 export * from "./domain/copy.js";
 export * from "./domain/errors.js";
 export * from "./domain/guest.js";
@@ -24,6 +25,7 @@ export type * from "./ports/blob-store.js";
 export type * from "./ports/clock.js";
 export type * from "./ports/controller-client.js";
 export type * from "./ports/engine.js";
+export type * from "./ports/event-log.js";
 export type * from "./ports/id-source.js";
 export type * from "./ports/leader-lease.js";
 export type * from "./ports/logger.js";

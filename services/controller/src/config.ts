@@ -1,6 +1,13 @@
 /** The controller's settings, with their defaults and reasons. */
-import { assert } from "@innkeeper/core";
-import { LOG_LEVELS, loadSettings, type Settings } from "@innkeeper/core/platform";
+import { invalidField } from "@innkeeper/core";
+import {
+  LOG_LEVELS,
+  loadSettings,
+  NATS_SETTINGS,
+  readSettingsFile,
+  type Settings,
+} from "@innkeeper/core/platform";
+import { REDIS_SETTINGS } from "./redis-settings.js";
 
 export const CONTROLLER_SETTINGS = {
   controllerId: {
@@ -18,6 +25,14 @@ export const CONTROLLER_SETTINGS = {
     pattern: /^[^\s/]+:[0-9]{1,5}$/,
     allowed: "host:port, port 0 = any",
     doc: "Address of the gRPC API. There is no authentication yet: keep it on a trusted network.",
+  },
+  advertise: {
+    type: "text",
+    env: "INN_ADVERTISE",
+    default: "",
+    pattern: /^[^\s/]+:[0-9]{1,5}$/,
+    allowed: "host:port",
+    doc: "Address where the other controllers reach this one; empty = where it listens.",
   },
   dataDirectory: {
     type: "text",
@@ -97,6 +112,15 @@ export const CONTROLLER_SETTINGS = {
     max: 600_000,
     doc: "Deadline of one call to an agent, in milliseconds.",
   },
+  store: {
+    type: "choice",
+    env: "INN_STORE",
+    default: "embedded",
+    choices: ["embedded", "redis"],
+    doc: "Where the truth is kept: in the data directory, or in Redis for several controllers.",
+  },
+  ...REDIS_SETTINGS,
+  ...NATS_SETTINGS,
 } as const;
 
 export type ControllerSettings = Settings<typeof CONTROLLER_SETTINGS>;
@@ -105,7 +129,11 @@ export type ControllerSettings = Settings<typeof CONTROLLER_SETTINGS>;
 export function loadControllerSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): ControllerSettings {
-  const settings = loadSettings(CONTROLLER_SETTINGS, env);
-  assert(settings.leaseMarginMs <= settings.leaseTtlMs, "the lease margin is at most the lease");
+  const file = env["INN_CONFIG"] ? readSettingsFile(env["INN_CONFIG"]) : {};
+  const settings = loadSettings(CONTROLLER_SETTINGS, env, file);
+  const { leaseMarginMs, leaseTtlMs } = settings;
+  if (leaseMarginMs > leaseTtlMs) {
+    throw invalidField("INN_LEASE_MARGIN_MS", leaseMarginMs, `at most the lease, ${leaseTtlMs}`);
+  }
   return settings;
 }

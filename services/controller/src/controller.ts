@@ -8,6 +8,7 @@ import {
   type BlobStore,
   type Clock,
   type CommitResult,
+  type ControllerRecord,
   DEFAULT_PROJECT_ID,
   type IdSource,
   type LeaderLease,
@@ -22,6 +23,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import type { CommandContext } from "./commands/command-context.js";
+import { Leadership } from "./leadership.js";
 import { Leading, type LeadingConfig } from "./loops/leading.js";
 import { NodeViews } from "./loops/node-views.js";
 import { Mirror } from "./mirror/mirror.js";
@@ -54,6 +56,12 @@ export interface Controller extends CommandContext {
   readonly leaderEpoch: number;
   join(node: NodeIntroduction): Promise<void>;
   report(report: NodeReport): Promise<ReportAnswer>;
+  /** Tells the other controllers where this one is reached. */
+  announce(address: string): Promise<void>;
+  /** That controller's process is surely gone: leads in its place without waiting for its lease. */
+  depose(leader: ControllerRecord): Promise<void>;
+  /** Lets another controller lead at once; the API goes on. */
+  stopLeading(): Promise<void>;
   /** Stops leading, releases the lease. The store is the caller's to close. */
   stop(): Promise<void>;
 }
@@ -79,13 +87,13 @@ class RunningController implements Controller {
   readonly log: Logger;
   sessions: NodeSessions;
   nodeViews: NodeViews;
-  #term: LeaderTerm | undefined;
   #leading: Leading | undefined;
+  #address = "";
+  readonly #leadership: Leadership;
   readonly #abort = new AbortController();
-  #cancelRenewal: () => void = () => undefined;
 
   constructor(
-    private readonly ports: ControllerPorts,
+    ports: ControllerPorts,
     readonly config: ControllerConfig,
     readonly mirror: Mirror,
   ) {
@@ -96,17 +104,24 @@ class RunningController implements Controller {
     this.agents = ports.agents;
     this.log = ports.log;
     this.sessions = new NodeSessions(ports.clock, config);
-    this.nodeViews = new NodeViews(mirror, this.sessions);
+    this.nodeViews = new NodeViews(mirror, undefined);
+    this.#leadership = new Leadership({
+      ...ports,
+      holderId: config.controllerId,
+      ttlMs: config.leaderTtlMs,
+      onBegin: (term) => this.#lead(term),
+      onEnd: () => this.#stopLeading(),
+    });
   }
 
   get leaderEpoch(): number {
-    return this.#term?.epoch ?? 0;
+    return this.#leadership.term?.epoch ?? 0;
   }
 
   async begin(): Promise<void> {
     void this.#follow();
     await this.#ensureDefaultProject();
-    await this.#tryToLead();
+    await this.#leadership.start();
   }
 
   async join(node: NodeIntroduction): Promise<void> {
@@ -117,13 +132,23 @@ class RunningController implements Controller {
     return await this.#leader().report(report);
   }
 
+  async announce(address: string): Promise<void> {
+    this.#address = address;
+    const [result] = await this.store.commitAll([this.#announcement(this.leaderEpoch)]);
+    if (result?.isCommitted) await this.#mirrored(result.revision);
+  }
+
+  async depose({ id, leaderEpoch }: ControllerRecord): Promise<void> {
+    await this.#leadership.depose({ holderId: id, epoch: leaderEpoch });
+  }
+
+  async stopLeading(): Promise<void> {
+    await this.#leadership.stop();
+  }
+
   async stop(): Promise<void> {
     this.#abort.abort();
-    this.#cancelRenewal();
-    this.#leading?.stop();
-    const term = this.#term;
-    this.#term = undefined;
-    if (term) await this.ports.lease.release(term);
+    await this.#leadership.stop();
   }
 
   #leader(): Leading {
@@ -175,34 +200,7 @@ class RunningController implements Controller {
     if (result.isCommitted) await this.#mirrored(result.revision);
   }
 
-  async #tryToLead(): Promise<void> {
-    const { controllerId, leaderTtlMs } = this.config;
-    const term = await this.ports.lease.acquire(controllerId, leaderTtlMs);
-    if (this.#abort.signal.aborted) return;
-    if (term !== undefined) this.#lead(term);
-    this.#cancelRenewal = this.clock.schedule(leaderTtlMs / 3, () => void this.#keepLeading());
-  }
-
-  async #keepLeading(): Promise<void> {
-    const term = this.#term;
-    if (term === undefined) return await this.#tryToLead();
-    let isHeld = false;
-    try {
-      isHeld = await this.ports.lease.renew(term, this.config.leaderTtlMs);
-    } catch (error) {
-      this.log.warn({ error }, "the leader lease could not be renewed");
-    }
-    if (this.#abort.signal.aborted) return;
-    if (!isHeld) this.#stepDown();
-    this.#cancelRenewal = this.clock.schedule(
-      this.config.leaderTtlMs / 3,
-      () => void this.#keepLeading(),
-    );
-  }
-
   #lead(term: LeaderTerm): void {
-    this.#term = term;
-    this.log.info({ leaderEpoch: term.epoch }, "this controller leads");
     this.sessions = new NodeSessions(this.clock, this.config);
     this.nodeViews = new NodeViews(this.mirror, this.sessions);
     const leader = {
@@ -214,6 +212,23 @@ class RunningController implements Controller {
     const context = { mirror, clock, ids, log, leader, mirrored };
     this.#leading = new Leading(context, { sessions, nodeViews, agents, config });
     this.#leading.start();
+    if (this.#address !== "") void this.#announceTerm(term);
+  }
+
+  async #announceTerm(term: LeaderTerm): Promise<void> {
+    try {
+      await this.#commitAs(term, [this.#announcement(term.epoch)]);
+    } catch (error) {
+      this.log.warn({ error }, "the other controllers could not be told who leads");
+    }
+  }
+
+  #announcement(leaderEpoch: number): Transaction {
+    const { controllerId } = this.config;
+    const updatedAtMs = this.clock.nowMs();
+    const value = { id: controllerId, address: this.#address, leaderEpoch, updatedAtMs };
+    const key = recordKey("controller", controllerId);
+    return { checks: [], puts: [{ key, value }], deletes: [], counters: [] };
   }
 
   async #commitAs(
@@ -224,15 +239,14 @@ class RunningController implements Controller {
     const fenced = transactions.map((each) => ({ ...each, leaderEpoch: term.epoch }));
     const results = await this.store.commitAll(fenced);
     const isDeposed = results.some((each) => !each.isCommitted && each.cause.why === "fenced");
-    if (isDeposed && this.#term === term) this.#stepDown();
+    if (isDeposed) this.#leadership.end(term);
     return results;
   }
 
-  #stepDown(): void {
-    this.log.warn({ leaderEpoch: this.leaderEpoch }, "this controller no longer leads");
+  #stopLeading(): void {
     this.#leading?.stop();
     this.#leading = undefined;
-    this.#term = undefined;
+    this.nodeViews = new NodeViews(this.mirror, undefined);
   }
 
   async #mirrored(revision: number): Promise<void> {

@@ -11,12 +11,14 @@ import {
   shutDown,
   systemClock,
 } from "@innkeeper/core/platform";
+import { BlobReplicator } from "./agents/blob-replicator.js";
 import { GrpcAgentDirectory } from "./agents/grpc-agent-directory.js";
+import { watchLeader } from "./agents/leader-watch.js";
+import { PeerControllers } from "./agents/peer-controllers.js";
 import { controllerServer } from "./api/controller-server.js";
 import type { ControllerSettings } from "./config.js";
 import { type Controller, createController } from "./controller.js";
-import { createEmbeddedLeaderLease } from "./store/embedded-leader-lease.js";
-import { createEmbeddedStore } from "./store/embedded-state-store.js";
+import { openStore } from "./open-store.js";
 
 export interface RunningControllerProcess {
   readonly controller: Controller;
@@ -37,27 +39,47 @@ export async function startController(
   const { log, descriptors } = parts;
   const clock = systemClock;
   const directory = path.resolve(settings.dataDirectory);
-  const store = createEmbeddedStore({
-    directory: path.join(directory, "store"),
-    clock,
-    changesKeptMax: settings.changesKeptMax,
-  });
+  const opened = await openStore(settings, { directory, clock, log });
   const blobs = await createFileBlobStore({ directory: path.join(directory, "blobs") });
   const agents = new GrpcAgentDirectory(settings.agentTimeoutMs);
-  const lease = createEmbeddedLeaderLease(store);
+  const { store, lease } = opened;
   const ports = { store, lease, blobs, agents, clock, ids: randomIdSource, log };
   const leaseCheckMs = settings.leaseTtlMs / LEASE_CHECKS;
   const config = { ...settings, leaseCheckMs, mirrorWaitMs: MIRROR_WAIT_MS };
   const controller = await createController(ports, config);
-  const server = controllerServer(controller, descriptors);
+  const others = connectToOthers(controller, settings);
+  const server = controllerServer(controller, descriptors, others);
   const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));
   const address = `${host}:${await listen(server, settings.listen)}`;
+  await controller.announce(settings.advertise || address);
+  others.start();
   log.info({ address }, "the controller listens");
   const stop = async (): Promise<void> => {
+    await controller.stopLeading();
+    others.stop();
     await shutDown(server, STOP_GRACE_MS);
     await controller.stop();
     agents.close();
-    await store.close();
+    await opened.close();
   };
   return { controller, address, stop };
+}
+
+/** Passing on, blobs of images imported elsewhere, and the watch on the leader's process. */
+function connectToOthers(controller: Controller, settings: ControllerSettings) {
+  const { mirror, blobs, log } = controller;
+  const peers = new PeerControllers({
+    ownId: settings.controllerId,
+    timeoutMs: settings.agentTimeoutMs,
+    controllers: () => mirror.controllers(),
+  });
+  const replicator = new BlobReplicator({ mirror, blobs, peers, log });
+  const stops: (() => void)[] = [() => peers.close()];
+  const start = (): void => {
+    stops.unshift(watchLeader(controller), replicator.start());
+  };
+  const stop = (): void => {
+    for (const each of stops) each();
+  };
+  return { peers, replicator, start, stop };
 }

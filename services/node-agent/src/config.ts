@@ -1,5 +1,11 @@
 /** The agent's settings, with their defaults and reasons. */
-import { LOG_LEVELS, loadSettings, type Settings } from "@innkeeper/core/platform";
+import {
+  LOG_LEVELS,
+  loadSettings,
+  NATS_SETTINGS,
+  readSettingsFile,
+  type Settings,
+} from "@innkeeper/core/platform";
 
 const AMOUNT = { min: 0, max: 2 ** 40 } as const;
 const ADDRESS = { pattern: /^[^\s/]+:[0-9]{1,5}$/, allowed: "host:port" } as const;
@@ -17,8 +23,9 @@ export const AGENT_SETTINGS = {
     type: "text",
     env: "INN_CONTROLLER",
     default: "127.0.0.1:7400",
-    ...ADDRESS,
-    doc: "Address of a controller.",
+    pattern: /^[^\s/,]+:[0-9]{1,5}(,[^\s/,]+:[0-9]{1,5})*$/,
+    allowed: "host:port, several with commas",
+    doc: "Addresses of controllers; whichever answers is used.",
   },
   listen: {
     type: "text",
@@ -26,6 +33,13 @@ export const AGENT_SETTINGS = {
     default: "127.0.0.1:7410",
     ...ADDRESS,
     doc: "Where the leader reaches this agent; port 0 = any. There is no authentication yet.",
+  },
+  advertise: {
+    type: "text",
+    env: "INN_ADVERTISE",
+    default: "",
+    ...ADDRESS,
+    doc: "Address where controllers and other agents reach this node; empty = where it listens.",
   },
   dataDirectory: {
     type: "text",
@@ -108,6 +122,7 @@ export const AGENT_SETTINGS = {
     choices: LOG_LEVELS,
     doc: "Lowest level that is logged.",
   },
+  ...NATS_SETTINGS,
 } as const;
 
 export type AgentSettings = Settings<typeof AGENT_SETTINGS>;
@@ -116,5 +131,6 @@ export type AgentSettings = Settings<typeof AGENT_SETTINGS>;
 export function loadAgentSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): AgentSettings {
-  return loadSettings(AGENT_SETTINGS, env);
+  const file = env["INN_CONFIG"] ? readSettingsFile(env["INN_CONFIG"]) : {};
+  return loadSettings(AGENT_SETTINGS, env, file);
 }

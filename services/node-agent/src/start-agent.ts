@@ -40,7 +40,8 @@ export interface RunningAgentProcess {
 }
 
 const STOP_GRACE_MS = 2_000;
-const CONTROLLER_TIMEOUT_MS = 5_000;
+/** Of one attempt at one controller; a lease holds several. */
+const CONTROLLER_TIMEOUT_MS = 2_000;
 const TOMBSTONE_KEPT_MS = 24 * 3_600_000;
 
 export async function startAgent(
@@ -50,7 +51,10 @@ export async function startAgent(
   const directory = path.resolve(settings.dataDirectory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { log } = parts;
-  const controller = new GrpcControllerClient(settings.controller, CONTROLLER_TIMEOUT_MS);
+  const controller = new GrpcControllerClient(
+    settings.controller.split(","),
+    CONTROLLER_TIMEOUT_MS,
+  );
   const ports = {
     engines: createEngines(settings, directory, parts),
     journal: createSqliteAgentJournal({ directory: path.join(directory, "journal") }),
@@ -60,11 +64,14 @@ export async function startAgent(
     ids: randomIdSource,
     log,
   };
-  const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));
+  const host = hostOf(settings.listen);
   let agent: Agent | undefined;
   const server = agentServer(() => agent, log);
   const address = `${host}:${await listen(server, settings.listen)}`;
-  const node = describeNode(settings, address, { directory, hostShare: parts.hostShare });
+  const node = describeNode(settings, settings.advertise || address, {
+    directory,
+    hostShare: parts.hostShare,
+  });
   const { heartbeatMs, retryMs } = settings;
   const config = { node, heartbeatMs, retryMs, tombstoneKeptMs: TOMBSTONE_KEPT_MS };
   const running = await createAgent(ports, config);
@@ -83,18 +90,24 @@ function createEngines(
   { log, probeKernel, probeCacheFile }: AgentParts,
 ): ReadonlyMap<EngineName, Engine> {
   const stateDir = path.join(directory, "guests");
-  const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));
+  const migrationHost = hostOf(settings.listen);
+  const migrationAdvertise = hostOf(settings.advertise || settings.listen);
   const engines = new Map<EngineName, Engine>();
   const clock = systemClock;
   for (const name of settings.engines.split(",")) {
     if (name === "qemu") {
-      const options = { stateDir, clock, log, migrationHost: host, probeKernel, probeCacheFile };
+      const reached = { migrationHost, migrationAdvertise };
+      const options = { stateDir, clock, log, ...reached, probeKernel, probeCacheFile };
       engines.set("qemu", createQemuEngine(options));
     } else {
       engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));
     }
   }
   return engines;
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
 }
 
 function describeNode(

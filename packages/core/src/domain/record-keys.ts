@@ -3,7 +3,7 @@ import type { Guest } from "./guest.js";
 import type { QuotaKind } from "./project.js";
 import type { ResourceKind } from "./resources.js";
 
-export type RecordKindName = "project" | "node" | "guest" | "image" | "operation";
+export type RecordKindName = "controller" | "project" | "node" | "guest" | "image" | "operation";
 
 /** `kind/id`; ids are names (RFC 1123 labels) or UUIDs. A guest's id is `project/name`. */
 export type RecordKey = `${RecordKindName}/${string}`;

@@ -20,6 +20,7 @@ export { clientStream, serverStream, unary } from "./grpc/handlers.js";
 export { createServer, listen, MESSAGE_BYTES_MAX, shutDown } from "./grpc/server.js";
 export { fromServiceError, toServiceError } from "./grpc/status.js";
 export { decoded, tolerant, UndecodableRequest } from "./grpc/tolerant.js";
+export { NATS_SETTINGS } from "./nats-settings.js";
 export { createLogger, LOG_LEVELS, type LoggerOptions, type LogLevel } from "./pino-logger.js";
 export { randomIdSource } from "./random-id-source.js";
 export { systemClock } from "./system-clock.js";

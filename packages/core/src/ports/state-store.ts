@@ -10,6 +10,7 @@
  *    refused.
  * S6 `changes` yields every commit after a revision exactly once, in order, or says `compacted`.
  */
+import type { ControllerRecord } from "../domain/controller.js";
 import type { Guest } from "../domain/guest.js";
 import type { Image } from "../domain/image.js";
 import type { NodeRecord } from "../domain/node.js";
@@ -18,6 +19,7 @@ import type { Project } from "../domain/project.js";
 import type { RecordKey, RecordKindName } from "../domain/record-keys.js";
 
 export interface RecordTypes {
+  readonly controller: ControllerRecord;
   readonly project: Project;
   readonly node: NodeRecord;
   readonly guest: Guest;

@@ -43,13 +43,17 @@ class GrpcAgentClient implements AgentClient {
   async apply({ leaderEpoch, assignments }: ApplyAssignments): Promise<readonly CopyReport[]> {
     const request = { leaderEpoch, assignments: assignments.map(assignmentToProto) };
     const apply = this.#client.applyAssignments.bind(this.#client);
-    const { reports } = await callUnary(apply, request, this.timeoutMs);
+    const { reports } = await callUnary(apply, request, { timeoutMs: this.timeoutMs });
     return reports.map(parseReport);
   }
 
   async readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk> {
     const read = this.#client.readCopyConsole.bind(this.#client);
-    const answer = await callUnary(read, { guestUid, offset, bytesMax }, this.timeoutMs);
+    const answer = await callUnary(
+      read,
+      { guestUid, offset, bytesMax },
+      { timeoutMs: this.timeoutMs },
+    );
     return { bytes: answer.data, nextOffset: answer.nextOffset };
   }
 

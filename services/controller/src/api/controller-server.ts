@@ -22,10 +22,14 @@ import { imageService } from "./image-service.js";
 import { nodeService } from "./node-service.js";
 import { operationService } from "./operation-service.js";
 import { projectService } from "./project-service.js";
-import { registryService } from "./registry-service.js";
+import { type RegistryPeers, registryService } from "./registry-service.js";
 
 /** `descriptors` is the FileDescriptorSet of the public and private packages. */
-export function controllerServer(controller: Controller, descriptors: Buffer): Server {
+export function controllerServer(
+  controller: Controller,
+  descriptors: Buffer,
+  others?: RegistryPeers,
+): Server {
   const server = createServer();
   server.addService(tolerant(ClusterServiceService), clusterService(controller));
   server.addService(tolerant(EventServiceService), eventService(controller));
@@ -34,7 +38,7 @@ export function controllerServer(controller: Controller, descriptors: Buffer): S
   server.addService(tolerant(NodeServiceService), nodeService(controller));
   server.addService(tolerant(OperationServiceService), operationService(controller));
   server.addService(tolerant(ProjectServiceService), projectService(controller));
-  server.addService(tolerant(RegistryServiceService), registryService(controller));
+  server.addService(tolerant(RegistryServiceService), registryService(controller, others));
   new HealthImplementation({ "": "SERVING" }).addToServer(server);
   new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(server);
   return server;

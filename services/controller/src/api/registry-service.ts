@@ -3,7 +3,10 @@ import type { Metadata } from "@grpc/grpc-js";
 import { type NodeReport, parseName, parseUuid } from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
 import { parseInteger, parseIntroduction, parseReport, parseSha256 } from "@innkeeper/core/wire";
-import type { RegistryServiceServer, ReportNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import type {
+  RegistryServiceServer,
+  ReportNodeRequest,
+} from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 import type { BlobReplicator } from "../agents/blob-replicator.js";
 import { isPassedOn, type PeerControllers } from "../agents/peer-controllers.js";
 import type { Controller } from "../controller.js";

@@ -2,21 +2,13 @@
 import {
   type Change,
   type ChangeBatch,
+  type ClusterEvent,
+  type ControllerRecord,
   type Guest,
   kindOf,
   type NodeRecord,
   type Operation,
 } from "@innkeeper/core";
-
-export interface ClusterEvent {
-  readonly revision: number;
-  readonly atMs: number;
-  readonly subjectKind: string;
-  readonly subjectId: string;
-  readonly projectId: string;
-  readonly reason: string;
-  readonly message: string;
-}
 
 type Told = Omit<ClusterEvent, "revision" | "atMs" | "subjectKind">;
 
@@ -36,10 +28,24 @@ function describe(change: Change): Told {
       return describeOperation(id, change.value as Operation | undefined);
     case "node":
       return describeNode(id, change.value as NodeRecord | undefined);
+    case "controller":
+      return describeController(id, change.value as ControllerRecord | undefined);
     case "image":
     case "project":
       return plain(change, id);
   }
+}
+
+function describeController(subjectId: string, controller: ControllerRecord | undefined): Told {
+  const epoch = controller?.leaderEpoch ?? 0;
+  const where = controller ? ` at ${controller.address}` : "";
+  const did = epoch > 0 ? `leads with epoch ${epoch}` : "has joined";
+  return {
+    subjectId,
+    projectId: "",
+    reason: epoch > 0 ? "CONTROLLER_LEADS" : "CONTROLLER_JOINED",
+    message: `controller ${subjectId} ${did}${where}`,
+  };
 }
 
 function describeGuest(key: string, guest: Guest | undefined): Told {

@@ -76,7 +76,7 @@ export class Leading {
     this.#stops.push(
       this.context.mirror.subscribe((batch, before) => this.#onChange(batch, before)),
     );
-    this.#every(config.resyncMs, () => this.#reconcile.enqueueAll());
+    this.#every(config.resyncMs, () => this.#resync());
     this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
     this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
     this.#reconcile.enqueueAll();
@@ -101,6 +101,15 @@ export class Leading {
     if (report.isFull) this.#onSynced(report.nodeId);
     else this.#settleOrphans(report.nodeId, report.copies);
     return { ...answer, mustJoin: false };
+  }
+
+  /** What was missed, or sent and not taken, is decided anew. */
+  #resync(): void {
+    const { sessions } = this.parts;
+    this.#reconcile.enqueueAll();
+    for (const { id } of this.context.mirror.nodes()) {
+      if (sessions.linkOf(id) === "synced") this.#settleOrphans(id, sessions.copiesOn(id));
+    }
   }
 
   #onSynced(nodeId: string): void {

@@ -9,13 +9,15 @@ import type { NodeSessions } from "../sessions/node-sessions.js";
 export class NodeViews {
   constructor(
     private readonly mirror: Mirror,
-    private readonly sessions: NodeSessions,
+    /** What the leader hears; undefined = this controller does not lead and believes the records. */
+    private readonly sessions: NodeSessions | undefined,
   ) {}
 
   /** `pending` is what was decided but is not committed yet, by node. */
   all(pending: ReadonlyMap<string, Resources> = new Map()): NodeView[] {
     return this.mirror.nodes().map((node) => {
-      const isReady = node.state === "ready" && this.sessions.linkOf(node.id) === "synced";
+      const isHeard = !this.sessions || this.sessions.linkOf(node.id) === "synced";
+      const isReady = node.state === "ready" && isHeard;
       return {
         node: isReady ? node : { ...node, state: "unreachable" },
         allocated: pending.get(node.id) ?? this.mirror.allocatedOn(node.id),

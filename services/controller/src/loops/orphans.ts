@@ -12,13 +12,14 @@ export function orphanOrder(
 ): GuestAssignment | undefined {
   if (report.state === "absent") return undefined;
   const belongs = guest !== undefined && placementsOf(guest).some((each) => each.nodeId === nodeId);
-  if (belongs) return undefined;
+  const isTold = guest !== undefined && report.intent === guest.intent;
+  if (belongs || isTold) return undefined;
   return {
     guestUid: report.guestUid,
     guestId: guest?.id ?? "",
     projectId: guest?.projectId ?? "",
     epoch: report.epoch,
-    intent: Math.max(report.intent + 1, guest?.intent ?? 0),
+    intent: Math.max(guest === undefined ? report.intent + 1 : guest.intent, report.intent),
     generation: report.generation,
     desired: "absent",
     engine: "qemu",

@@ -7,6 +7,7 @@
 import {
   type ChangeBatch,
   type Clock,
+  type ControllerRecord,
   type Guest,
   guestKey,
   type Image,
@@ -73,6 +74,14 @@ export class Mirror {
 
   operation(id: string): Versioned<Operation> | undefined {
     return this.#get<Operation>(recordKey("operation", id));
+  }
+
+  controller(id: string): Versioned<ControllerRecord> | undefined {
+    return this.#get<ControllerRecord>(recordKey("controller", id));
+  }
+
+  controllers(): ControllerRecord[] {
+    return this.#all<ControllerRecord>("controller");
   }
 
   guests(): Guest[] {

@@ -23,15 +23,20 @@ type StreamMethod<Request, Response> = (
   options?: Partial<CallOptions>,
 ) => ClientReadableStream<Response>;
 
+export interface UnaryCallOptions {
+  readonly timeoutMs: number;
+  readonly metadata?: Metadata;
+}
+
 /** Calls once. @throws the `DomainError` of the answer, `timeout` after `timeoutMs`. */
 export function callUnary<Request, Response>(
   method: UnaryMethod<Request, Response>,
   request: Request,
-  timeoutMs: number,
+  { timeoutMs, metadata = new GrpcMetadata() }: UnaryCallOptions,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const deadline = Date.now() + timeoutMs;
-    method(request, new GrpcMetadata(), { deadline }, (error, response) => {
+    method(request, metadata, { deadline }, (error, response) => {
       if (error) reject(fromServiceError(error));
       else resolve(response);
     });

@@ -3,6 +3,7 @@ import type {
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import { toDomainError } from "../../domain/errors.js";
@@ -12,11 +13,11 @@ import { decoded } from "./tolerant.js";
 
 export function unary<Request, Response>(
   log: Logger,
-  handle: (request: Request) => Promise<Response> | Response,
+  handle: (request: Request, metadata: Metadata) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     Promise.resolve()
-      .then(() => handle(decoded(call.request)))
+      .then(() => handle(decoded(call.request), call.metadata))
       .then((response) => callback(null, response))
       .catch((error: unknown) => callback(failure(log, call.getPath(), error)));
   };
@@ -28,14 +29,15 @@ export function unary<Request, Response>(
  */
 export function serverStream<Request, Response>(
   log: Logger,
-  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  handle: (request: Request, signal: AbortSignal, metadata: Metadata) => AsyncIterable<Response>,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());
     call.on("close", () => abort.abort());
     Promise.resolve()
-      .then(() => pump(call, handle(decoded(call.request), abort.signal), abort.signal))
+      .then(() => handle(decoded(call.request), abort.signal, call.metadata))
+      .then((responses) => pump(call, responses, abort.signal))
       .then(() => call.end())
       .catch((error: unknown) => call.emit("error", failure(log, call.getPath(), error)));
   };

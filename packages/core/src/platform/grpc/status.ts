@@ -32,9 +32,7 @@ const MESSAGE_LENGTH_MAX = 2_000;
 
 /** What grpc-js wants from a failing handler. Internal errors show nothing of their cause. */
 export function toServiceError(thrown: unknown): Partial<ServiceError> {
-  const error = toDomainError(thrown);
-  const code = CODE_OF[error.kind];
-  const message = error.message.slice(0, MESSAGE_LENGTH_MAX);
+  const { error, code, message } = statusOf(thrown);
   const metadata = new Metadata();
   metadata.set(DETAILS_KEY, Buffer.from(encodeDetails(error, { code, message })));
   return { name: "ServiceError", message, details: message, code, metadata };
@@ -52,6 +50,31 @@ export function fromServiceError(thrown: unknown): DomainError {
   const metadata = info?.metadata ?? {};
   const message = thrown.details || thrown.message;
   return new DomainError({ kind, reason, message, metadata }, { cause: thrown });
+}
+
+/** `google.rpc.Status` in bytes, for errors that travel by other ways than gRPC. */
+export function toStatusBytes(thrown: unknown): Uint8Array {
+  const { error, code, message } = statusOf(thrown);
+  return encodeDetails(error, { code, message });
+}
+
+/** What `toStatusBytes` wrote; anything else is an `internal` error. */
+export function fromStatusBytes(bytes: Uint8Array): DomainError {
+  try {
+    const { code, message } = Status.decode(bytes);
+    const metadata = new Metadata();
+    metadata.set(DETAILS_KEY, Buffer.from(bytes));
+    const details = { code, details: message, metadata, name: "ServiceError" };
+    return fromServiceError(Object.assign(new Error(message), details));
+  } catch (cause) {
+    return toDomainError(cause);
+  }
+}
+
+function statusOf(thrown: unknown) {
+  const error = toDomainError(thrown);
+  const message = error.message.slice(0, MESSAGE_LENGTH_MAX);
+  return { error, code: CODE_OF[error.kind], message };
 }
 
 function encodeDetails(error: DomainError, { code, message }: { code: status; message: string }) {

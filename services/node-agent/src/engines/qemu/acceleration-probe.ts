@@ -4,7 +4,7 @@
  * tiny guest said its first word under it, in each mode, within the time.
  */
 import { createHash } from "node:crypto";
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
 import { QEMU_MODES, type QemuAcceleration, type QemuMode } from "./machine.js";
@@ -19,6 +19,8 @@ export interface ProbeParts {
    */
   readonly cacheFile: string | undefined;
   readonly version: string;
+  /** Default: whether /dev/kvm may be opened. */
+  readonly hasKvm?: () => Promise<boolean>;
   readonly launch: (launch: CopyLaunch, acceleration: QemuAcceleration) => Promise<EngineCopy>;
 }
 
@@ -34,6 +36,7 @@ const FIRST_WORD = "innkeeper-guest: up";
 const POLL_MS = 5;
 const DEADLINE_MS: Readonly<Record<QemuAcceleration, number>> = { kvm: 2_000, tcg: 15_000 };
 const MEMORY_MIB = 32;
+const KVM_MISSING = "kvm: /dev/kvm is absent or closed to this user";
 
 export async function probeAcceleration(parts: ProbeParts): Promise<ProbeResult> {
   const key = await cacheKey(parts);
@@ -63,8 +66,8 @@ async function tryModes(
   acceleration: QemuAcceleration,
 ): Promise<Pick<ProbeResult, "modes" | "problems">> {
   const isHardware = acceleration === "kvm";
-  const missing = isHardware ? await kvmMissing() : undefined;
-  if (missing !== undefined) return { modes: [], problems: [missing] };
+  const { hasKvm = canOpenKvm } = parts;
+  if (isHardware && !(await hasKvm())) return { modes: [], problems: [KVM_MISSING] };
   const modes: QemuMode[] = [];
   const problems: string[] = [];
   for (const mode of QEMU_MODES) {
@@ -76,10 +79,10 @@ async function tryModes(
   return { modes, problems };
 }
 
-async function kvmMissing(): Promise<string | undefined> {
-  return await access("/dev/kvm").then(
-    () => undefined,
-    () => "kvm: /dev/kvm is absent or closed to this user",
+async function canOpenKvm(): Promise<boolean> {
+  return await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
   );
 }
 

@@ -33,6 +33,8 @@ export interface QemuCopyParts {
   readonly clock: Clock;
   /** Address on which migrations are received. */
   readonly migrationHost: string;
+  /** Where other nodes find it. */
+  readonly migrationAdvertise: string;
   /** Launched to receive a migration and not resumed since. */
   readonly isIncoming: boolean;
 }
@@ -174,9 +176,8 @@ export class QemuCopy implements EngineCopy {
   async #receivingAddress(): Promise<string | undefined> {
     const info = await this.#parts.qmp.execute("query-migrate");
     const [address] = info["socket-address"] ?? [];
-    if (address?.host === undefined || address.port === undefined) return undefined;
-    const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-    return `tcp:${host}:${address.port}`;
+    if (address?.port === undefined) return undefined;
+    return `tcp:${this.#parts.migrationAdvertise}:${address.port}`;
   }
 
   #trimLater(): void {

@@ -32,6 +32,8 @@ export interface QemuEngineOptions {
   readonly log: Logger;
   /** Address on which migrations are received. */
   readonly migrationHost: string;
+  /** Where the other nodes find that address; undefined = the same. */
+  readonly migrationAdvertise?: string;
   /** The tiny guest that proves acceleration. */
   readonly probeKernel: string;
   /** Keeps the result of the probe; undefined = probe each time. */
@@ -148,8 +150,8 @@ class QemuEngine implements Engine {
     readonly qmp: QmpClient;
     readonly isIncoming: boolean;
   }): QemuCopy {
-    const { clock, migrationHost } = this.options;
-    return new QemuCopy({ ...parts, clock, migrationHost });
+    const { clock, migrationHost, migrationAdvertise = migrationHost } = this.options;
+    return new QemuCopy({ ...parts, clock, migrationHost, migrationAdvertise });
   }
 
   #track(copy: QemuCopy): QemuCopy {

@@ -101,8 +101,9 @@ export class QmpClient {
   }
 
   #dispatch(line: string): void {
-    const message = JSON.parse(line) as QmpMessage;
-    if (message.QMP !== undefined) this.#greet();
+    const message = parseMessage(line);
+    if (message === undefined) this.#socket.destroy();
+    else if (message.QMP !== undefined) this.#greet();
     else if (message.event !== undefined) this.#onEvent(message as QmpEvent);
     else if (message.id !== undefined) this.#answer(message.id, message);
   }
@@ -118,6 +119,16 @@ export class QmpClient {
     this.#isClosed = true;
     for (const { command, reject } of this.#waiting.values()) reject(monitorClosed(command));
     this.#waiting.clear();
+  }
+}
+
+/** Undefined for what is no message: this side of the connection ends then. */
+function parseMessage(line: string): QmpMessage | undefined {
+  try {
+    const message: unknown = JSON.parse(line);
+    return typeof message === "object" && message !== null ? message : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,0 +1,210 @@
+/**
+ * One process's connection to NATS: looked for without end, from the start and after each loss, so
+ * that no program waits for NATS or ends with it.
+ *
+ * A1 `isConnected` is false from the moment a loss is noticed until the connection is back; a peer
+ *    that is silent but not gone is noticed after three pings.
+ * A2 Credentials that are refused are an error in the log, once, and do not end the attempts: an
+ *    operator may mend the server.
+ */
+import {
+  type ConnectionOptions,
+  connect,
+  type NatsConnection,
+  nkeyAuthenticator,
+  type Status,
+} from "@nats-io/transport-node";
+import { type DomainError, unavailable } from "../../domain/errors.js";
+import type { Logger } from "../../ports/logger.js";
+import { systemClock } from "../system-clock.js";
+import { connectFailure, isRefusal } from "./nats-errors.js";
+
+export type NatsCredentials =
+  | { readonly user: string; readonly password: string }
+  /** The text of a seed file, `SU...`. */
+  | { readonly nkeySeed: string };
+
+/** PEM texts. */
+export interface NatsTls {
+  /** Who must have signed the server's certificate; undefined = the system's authorities. */
+  readonly ca: string | undefined;
+  /** Ours, where the server asks for one. */
+  readonly identity: { readonly cert: string; readonly key: string } | undefined;
+}
+
+export interface NatsOptions {
+  /** host:port each. */
+  readonly servers: readonly string[];
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  readonly credentials: NatsCredentials | undefined;
+  /** Undefined = as the server wants it; otherwise never without TLS. */
+  readonly tls: NatsTls | undefined;
+  readonly connectTimeoutMs: number;
+  readonly reconnectMs: number;
+  readonly pingMs: number;
+}
+
+const DRAIN_MS_MAX = 2_000;
+const PINGS_MISSED_MAX = 2;
+
+export class NatsLink {
+  #connection: NatsConnection | undefined;
+  #isConnected = false;
+  #isClosed = false;
+  #lastFailure: DomainError | undefined;
+  #cancelAttempt: () => void = () => undefined;
+  readonly #waiting = new Set<{
+    readonly resolve: (connection: NatsConnection) => void;
+    readonly reject: (why: DomainError) => void;
+  }>();
+
+  private constructor(
+    private readonly options: NatsOptions,
+    private readonly log: Logger,
+  ) {}
+
+  /** Begins to connect and returns at once. */
+  static open(options: NatsOptions, log: Logger): NatsLink {
+    const link = new NatsLink(options, log.child({ component: "nats" }));
+    void link.#attempt();
+    return link;
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** @throws `unavailable` before the first connection and while it is lost. */
+  get connection(): NatsConnection {
+    if (this.#connection !== undefined && this.#isConnected) return this.#connection;
+    throw unavailable("nats", this.#lastFailure?.message ?? "not connected");
+  }
+
+  /**
+   * The connection that stays the same for good: subscriptions are renewed by it after each loss.
+   * Resolves when it is first there. @throws `unauthenticated` when the server refuses us,
+   * `unavailable` when the link is closed.
+   */
+  connected(): Promise<NatsConnection> {
+    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
+    if (this.#isClosed) return Promise.reject(unavailable("nats", "the link is closed"));
+    return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
+  }
+
+  /** Sends what is on its way, ends the subscriptions, lets go. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelAttempt();
+    this.#refuse(unavailable("nats", "the link is closed"));
+    const connection = this.#connection;
+    if (connection === undefined || connection.isClosed()) return;
+    if (this.#isConnected) await drained(connection);
+    await connection.close();
+  }
+
+  async #attempt(): Promise<void> {
+    try {
+      const connection = await connect(connectionOptions(this.options));
+      if (this.#isClosed) await connection.close();
+      else this.#take(connection);
+    } catch (error) {
+      if (this.#isClosed) return;
+      this.#failed(connectFailure(error));
+      this.#cancelAttempt = systemClock.schedule(
+        this.options.reconnectMs,
+        () => void this.#attempt(),
+      );
+    }
+  }
+
+  #take(connection: NatsConnection): void {
+    this.#connection = connection;
+    this.#isConnected = true;
+    this.log.info({ server: connection.getServer() }, "connected to nats");
+    void this.#follow(connection);
+    for (const { resolve } of this.#waiting) resolve(connection);
+    this.#waiting.clear();
+  }
+
+  #failed(failure: DomainError): void {
+    const isRefused = failure.kind === "unauthenticated";
+    if (failure.message !== this.#lastFailure?.message) {
+      const fields = { error: failure, servers: this.options.servers };
+      if (isRefused) this.log.error(fields, "nats refuses the credentials");
+      else this.log.warn(fields, "nats cannot be reached, trying on");
+    }
+    this.#lastFailure = failure;
+    if (isRefused) this.#refuse(failure);
+  }
+
+  #refuse(failure: DomainError): void {
+    for (const { reject } of this.#waiting) reject(failure);
+    this.#waiting.clear();
+  }
+
+  async #follow(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) this.#onStatus(status);
+    this.#isConnected = false;
+    const error = await connection.closed();
+    if (!this.#isClosed) this.log.error({ error }, "the nats connection ended for good");
+  }
+
+  #onStatus(status: Status): void {
+    switch (status.type) {
+      case "disconnect":
+        if (this.#isConnected) this.log.warn({ server: status.server }, "nats is lost, trying on");
+        this.#isConnected = false;
+        return;
+      case "reconnect":
+        this.#isConnected = true;
+        this.#lastFailure = undefined;
+        this.log.info({ server: status.server }, "nats is back");
+        return;
+      case "error":
+        this.#onError(status.error);
+        return;
+      case "slowConsumer":
+        this.log.warn({ pending: status.pending }, "messages from nats pile up");
+        return;
+      default:
+        this.log.debug({ status: status.type }, "nats connection status");
+    }
+  }
+
+  #onError(error: Error): void {
+    if (isRefusal(error)) this.#failed(connectFailure(error));
+    else this.log.warn({ error }, "nats reports an error");
+  }
+}
+
+function connectionOptions(options: NatsOptions): ConnectionOptions {
+  const { credentials, tls } = options;
+  return {
+    servers: [...options.servers],
+    name: options.name,
+    timeout: options.connectTimeoutMs,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: options.reconnectMs,
+    pingInterval: options.pingMs,
+    maxPingOut: PINGS_MISSED_MAX,
+    ignoreAuthErrorAbort: true,
+    ...(credentials && authentication(credentials)),
+    ...(tls && { tls: { ...(tls.ca !== undefined && { ca: tls.ca }), ...tls.identity } }),
+  };
+}
+
+function authentication(credentials: NatsCredentials): ConnectionOptions {
+  if ("user" in credentials) return { user: credentials.user, pass: credentials.password };
+  const seed = new TextEncoder().encode(credentials.nkeySeed.trim());
+  return { authenticator: nkeyAuthenticator(seed) };
+}
+
+async function drained(connection: NatsConnection): Promise<void> {
+  let cancel: () => void = () => undefined;
+  const late = new Promise<void>((resolve) => {
+    cancel = systemClock.schedule(DRAIN_MS_MAX, resolve);
+  });
+  await Promise.race([connection.drain().catch(() => undefined), late]);
+  cancel();
+}

@@ -1,0 +1,117 @@
+import type { CopyLaunch } from "@innkeeper/core";
+import { forEachSeed } from "@innkeeper/core/testing";
+import { describe, expect, it } from "vitest";
+import { isQemuMode, QEMU_MODES, type QemuMachine, qemuArguments } from "./machine.js";
+
+const UID = "0881338a-9452-4e84-907e-37c93f783c64";
+const MACHINE: QemuMachine = { mode: "hybrid", acceleration: "tcg", tscKhz: undefined };
+const HOSTILE = [
+  "-incoming exec:reboot",
+  ",accel=kvm,",
+  '"},{"driver":"x"}',
+  "a\nb",
+  "../../etc/passwd",
+  "-append=x",
+  "%s%n",
+  "--",
+];
+
+function aLaunch(commandLine: string, launch: Partial<CopyLaunch> = {}): CopyLaunch {
+  return {
+    guestUid: UID,
+    epoch: 3,
+    mode: "hybrid",
+    vcpuCount: 2,
+    memoryMib: 64,
+    boot: { kernelPath: "/blobs/kernel", initrdPath: "/blobs/initrd", commandLine },
+    isIncoming: false,
+    ...launch,
+  };
+}
+
+/** What follows this option, each time it is there. */
+function valuesOf(args: readonly string[], option: string): string[] {
+  return args.flatMap((arg, index) => (arg === option ? [args[index + 1] ?? ""] : []));
+}
+
+describe("the arguments of a copy", () => {
+  it.each(HOSTILE)("keep the command line %j in one argument, as it is", (text) => {
+    const args = qemuArguments(aLaunch(text), MACHINE);
+    expect(valuesOf(args, "-append")).toEqual([text]);
+    const rest = qemuArguments(aLaunch(""), MACHINE);
+    expect(args.toSpliced(args.indexOf("-append") + 1, 1)).toEqual(
+      rest.toSpliced(rest.indexOf("-append") + 1, 1),
+    );
+  });
+
+  it("do not depend on the command line, whatever it is", () => {
+    const plain = qemuArguments(aLaunch(""), MACHINE);
+    const at = plain.indexOf("-append") + 1;
+    forEachSeed(200, (prng) => {
+      const text = Array.from({ length: prng.integer(0, 40) }, () =>
+        String.fromCharCode(prng.integer(32, 126)),
+      ).join("");
+      expect(qemuArguments(aLaunch(text), MACHINE)).toEqual(plain.with(at, text));
+    });
+  });
+
+  it("describe devices and networks in JSON", () => {
+    for (const mode of QEMU_MODES) {
+      const args = qemuArguments(aLaunch(""), { ...MACHINE, mode });
+      const devices = valuesOf(args, "-device").map((each) => JSON.parse(each) as object);
+      expect(devices.length).toBeGreaterThan(3);
+      expect(devices).toContainEqual(expect.objectContaining({ mac: "52:54:00:78:3c:64" }));
+      for (const each of valuesOf(args, "-netdev")) expect(JSON.parse(each)).toBeTypeOf("object");
+    }
+  });
+
+  it("name the copy, size the machine and put on the sandbox", () => {
+    const args = qemuArguments(aLaunch("x"), MACHINE);
+    expect(valuesOf(args, "-name")).toEqual([`${UID}.3`]);
+    expect(valuesOf(args, "-smp")).toEqual(["2"]);
+    expect(valuesOf(args, "-m")).toEqual(["64"]);
+    expect(valuesOf(args, "-kernel")).toEqual(["/blobs/kernel"]);
+    expect(valuesOf(args, "-initrd")).toEqual(["/blobs/initrd"]);
+    expect(valuesOf(args, "-sandbox")[0]).toMatch(/^on,.*spawn=deny/);
+    expect(args).toContain("-no-reboot");
+  });
+
+  it("name no path but those of kernel and initrd: QEMU runs in the copy's directory", () => {
+    const boot = { kernelPath: "kernel", initrdPath: undefined, commandLine: "" };
+    expect(qemuArguments(aLaunch("", { boot }), MACHINE).join(" ")).not.toContain("/");
+    expect(qemuArguments(aLaunch("", { boot }), MACHINE)).not.toContain("-initrd");
+  });
+
+  it("let a receiving copy wait, and only that", () => {
+    const receiving = qemuArguments(aLaunch("", { isIncoming: true }), MACHINE);
+    expect(receiving.slice(-3)).toEqual(["-incoming", "defer", "-S"]);
+    expect(qemuArguments(aLaunch(""), MACHINE)).not.toContain("-incoming");
+  });
+});
+
+describe("the kernel's command line", () => {
+  const tscKhz = 2_400_000;
+
+  it("tells an emulated microvm the rate of its counter", () => {
+    const machine = { mode: "paravirt", acceleration: "tcg", tscKhz } as const;
+    expect(valuesOf(qemuArguments(aLaunch("quiet"), machine), "-append")).toEqual([
+      "quiet tsc_early_khz=2400000",
+    ]);
+    expect(valuesOf(qemuArguments(aLaunch(""), machine), "-append")).toEqual([
+      "tsc_early_khz=2400000",
+    ]);
+  });
+
+  it.each<[string, QemuMachine]>([
+    ["a machine with other clocks", { mode: "hybrid", acceleration: "tcg", tscKhz }],
+    ["real hardware", { mode: "paravirt", acceleration: "kvm", tscKhz }],
+    ["a host that does not know it", { mode: "paravirt", acceleration: "tcg", tscKhz: undefined }],
+  ])("is left as it is on %s", (_, machine) => {
+    expect(valuesOf(qemuArguments(aLaunch("quiet"), machine), "-append")).toEqual(["quiet"]);
+  });
+});
+
+it("knows its modes", () => {
+  expect(["hybrid", "paravirt"].every((mode) => isQemuMode(mode as "hybrid"))).toBe(true);
+  expect(isQemuMode("container")).toBe(false);
+});

@@ -59,16 +59,20 @@ export class Cluster implements World {
     );
     this.records = new Records(disk);
     const { network, trace, prng } = this;
+    const { mirrorLagMs, controllerIds } = scenario;
     const shared = { clock, network, trace, prng, plantedBug };
-    this.controllers = scenario.controllerIds.map(
-      (id) => new ControllerProcess(id, { ...shared, disk, blobs: this.#blobs }),
+    this.controllers = controllerIds.map(
+      (id) => new ControllerProcess(id, { ...shared, disk, mirrorLagMs, blobs: this.#blobs }),
     );
     const storage = new MemorySimStorage();
-    const { controllerIds } = scenario;
     const host = { ...shared, storage, controllerIds, faults: this.#engineFaults() };
     this.nodes = [...scenario.capacity].map(
       ([id, capacity]) => new NodeProcess(id, capacity, host),
     );
+  }
+
+  get guestsDie(): boolean {
+    return this.scenario.faults.guestDeath !== undefined;
   }
 
   async start(): Promise<void> {

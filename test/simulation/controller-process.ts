@@ -2,7 +2,16 @@
  * One simulated controller: the real `createController` on virtual time, which can be killed and
  * started again.
  */
-import type { AgentDirectory, BlobStore, CommitResult, Transaction } from "@innkeeper/core";
+import type {
+  AgentDirectory,
+  BlobStore,
+  ChangeBatch,
+  CommitResult,
+  LeaderLease,
+  LeaderTerm,
+  Revision,
+  Transaction,
+} from "@innkeeper/core";
 import {
   type FakeClock,
   type MemoryDisk,
@@ -35,6 +44,7 @@ export interface ControllerHost {
   readonly clock: FakeClock;
   readonly disk: MemoryDisk;
   readonly blobs: BlobStore;
+  readonly mirrorLagMs: number;
   readonly network: SimNetwork;
   readonly trace: Trace;
   readonly prng: Prng;
@@ -44,15 +54,37 @@ export interface ControllerHost {
 /** A controller that commits more than this at one moment never comes to rest. */
 const COMMITS_AT_ONCE_MAX = 5_000;
 
-/** A store that ends a run which would go on for ever within one moment of virtual time. */
-class LimitedStore extends MemoryStateStore {
+/** A store whose watchers are behind, and which ends a run that would commit for ever at one moment. */
+class SimStore extends MemoryStateStore {
   readonly #clock: ProcessClock;
   #atMs = 0;
   #count = 0;
 
-  constructor(disk: MemoryDisk, clock: ProcessClock) {
+  constructor(
+    private readonly disk: MemoryDisk,
+    clock: ProcessClock,
+    private readonly lagMs: number,
+  ) {
     super({ disk, clock });
     this.#clock = clock;
+  }
+
+  /** A commit is seen after the lag, and with it those that came meanwhile. */
+  override async *changes(
+    after: Revision,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChangeBatch | "compacted", void, undefined> {
+    for await (const batch of super.changes(after, signal)) {
+      const isNewest = batch !== "compacted" && batch.revision === this.disk.state.revision;
+      if (isNewest && this.lagMs > 0) await this.#pause();
+      yield batch;
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.schedule(this.lagMs, resolve);
+    });
   }
 
   override commitAll(asked: readonly Transaction[]): Promise<readonly CommitResult[]> {
@@ -70,6 +102,7 @@ class LimitedStore extends MemoryStateStore {
 }
 
 export class ControllerProcess {
+  #term: LeaderTerm | undefined;
   #process: { readonly clock: ProcessClock; readonly store: MemoryStateStore } | undefined;
 
   constructor(
@@ -82,14 +115,23 @@ export class ControllerProcess {
   }
 
   start(): void {
-    const { clock: worldClock, disk, blobs, network, trace, prng, plantedBug } = this.host;
+    const {
+      clock: worldClock,
+      disk,
+      blobs,
+      network,
+      trace,
+      mirrorLagMs,
+      prng,
+      plantedBug,
+    } = this.host;
     const clock = worldClock.child();
     const endpoint = { name: this.id, clock };
-    const store = new LimitedStore(disk, clock);
+    const store = new SimStore(disk, clock, mirrorLagMs);
     this.#process = { clock, store };
     const ports = {
       store: plantInStore(plantedBug, store),
-      lease: new MemoryLeaderLease({ disk, clock }),
+      lease: this.#lease(clock),
       blobs,
       agents: plantInAgents(plantedBug, agentDirectory(network, endpoint)) satisfies AgentDirectory,
       clock,
@@ -100,6 +142,25 @@ export class ControllerProcess {
     void createController(ports, { ...CONFIG, controllerId: this.id }).then((controller) => {
       if (!clock.isKilled) network.serve(endpoint, controller);
     });
+  }
+
+  /** Its lease ends early, and it does not hear of it: as if it had been stopped for a while. */
+  loseLease(): void {
+    if (this.#term === undefined) return;
+    this.host.trace.add(`${this.id} loses the leader lease`);
+    this.host.disk.lease.release(this.#term);
+  }
+
+  #lease(clock: ProcessClock): LeaderLease {
+    const lease = new MemoryLeaderLease({ disk: this.host.disk, clock });
+    return {
+      acquire: async (holderId, ttlMs) => {
+        this.#term = await lease.acquire(holderId, ttlMs);
+        return this.#term;
+      },
+      renew: (term, ttlMs) => lease.renew(term, ttlMs),
+      release: (term) => lease.release(term),
+    };
   }
 
   kill(): void {

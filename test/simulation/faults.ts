@@ -39,6 +39,7 @@ export class Faults {
       partition: () => this.#partition(),
       guestDeath: () => this.#killGuest(),
       clockJump: () => this.#jump(),
+      leaseLoss: () => this.#prng.pick(this.cluster.controllers).loseLease(),
     };
     acts[kind]();
   }

@@ -10,6 +10,7 @@ import { durableMutations } from "./checkers/durable-mutations.js";
 import { fencing } from "./checkers/fencing.js";
 import { nodeCapacity } from "./checkers/node-capacity.js";
 import { oneRunningCopy } from "./checkers/one-running-copy.js";
+import { ownedCopies } from "./checkers/owned-copies.js";
 import { projectUsage } from "./checkers/project-usage.js";
 import { truthfulOperations } from "./checkers/truthful-operations.js";
 import { Cluster, type ClusterOptions } from "./cluster.js";
@@ -55,6 +56,7 @@ async function runToTheEnd(cluster: Cluster, watch: CrashWatch): Promise<void> {
     oneRunningCopy(cluster),
     nodeCapacity(cluster),
     projectUsage(cluster),
+    ownedCopies(cluster),
     fencing(cluster),
     durable,
     truthfulOperations(cluster),

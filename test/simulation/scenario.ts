@@ -18,6 +18,8 @@ export interface Scenario {
   readonly network: NetworkRates;
   /** Mean time between faults of each kind; undefined = this kind never happens. */
   readonly faults: Readonly<Record<FaultKind, number | undefined>>;
+  /** How long a commit takes to reach the controllers' mirrors. */
+  readonly mirrorLagMs: number;
   readonly launchFailsChance: number;
   readonly migrationFailsChance: number;
   readonly endsItselfChance: number;
@@ -30,6 +32,7 @@ export const FAULT_KINDS = [
   "partition",
   "guestDeath",
   "clockJump",
+  "leaseLoss",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -61,7 +64,9 @@ export function drawScenario(seed: number): Scenario {
       partition: every(),
       guestDeath: every(),
       clockJump: every(),
+      leaseLoss: every(),
     },
+    mirrorLagMs: prng.pick([0, 0, 5, 100, 1_000]),
     launchFailsChance: sometimes(0.3),
     migrationFailsChance: sometimes(0.5),
     endsItselfChance: sometimes(0.5),

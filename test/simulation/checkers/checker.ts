@@ -13,6 +13,8 @@ export interface CopyOnNode extends CopyRef {
 }
 
 export interface World {
+  /** Guests are killed from outside in this run. */
+  readonly guestsDie: boolean;
   readonly records: Records;
   /** Every copy that exists on any node now, whoever knows of it. */
   copies(): readonly CopyOnNode[];

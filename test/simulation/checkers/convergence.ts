@@ -34,20 +34,24 @@ function differencesOf(guest: Guest, copies: readonly CopyOnNode[]): string[] {
   const what = `guest ${guest.id} (wanted ${guest.spec.desired}) is ${phase}`;
   if (guest.isDeleting) return [`${what} and not deleted`];
   if (migration !== undefined) return [`${what} and migrating: ${migration.step}`];
-  const wantedRun = WANTED_RUN[phase];
-  if (wantedRun === undefined || !isAcceptable(guest)) return [what];
-  if (wantedRun === "none")
+  const wantedRuns = WANTED_RUNS[phase];
+  if (wantedRuns === undefined || !isAcceptable(guest)) return [what];
+  if (wantedRuns.length === 0)
     return mine.length === 0 ? [] : [`${what}, but ${mine.map(shown).join(", ")}`];
   const isThere = mine.some(
-    (copy) =>
-      copy.nodeId === placement?.nodeId && copy.epoch === placement.epoch && copy.run === wantedRun,
+    ({ nodeId, epoch, run }) =>
+      nodeId === placement?.nodeId && epoch === placement.epoch && wantedRuns.includes(run),
   );
   return isThere ? [] : [`${what}, but ${mine.map(shown).join() || "there is no copy"}`];
 }
 
-/** Phases that may last, and what the nodes then hold. */
-const WANTED_RUN: Readonly<Partial<Record<Guest["status"]["phase"], CopyOnNode["run"] | "none">>> =
-  { RUNNING: "running", PAUSED: "paused", STOPPED: "none", FAILED: "none", PENDING: "none" };
+/** A guest that was moved, or taken back, and is to stand still, is left as it is. */
+const STANDING = ["paused", "received", "sent"] as const;
+
+/** Phases that may last, and how the copy then is. */
+const WANTED_RUNS: Readonly<
+  Partial<Record<Guest["status"]["phase"], readonly CopyOnNode["run"][]>>
+> = { RUNNING: ["running"], PAUSED: STANDING, STOPPED: [], FAILED: [], PENDING: [] };
 
 function isAcceptable({ spec, status }: Guest): boolean {
   if (status.phase === "FAILED") return status.reason !== "";

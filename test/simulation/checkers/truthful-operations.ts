@@ -62,11 +62,13 @@ const RECORDED: Readonly<Record<Exclude<Operation["kind"], "delete">, (guest: Gu
   };
 
 /**
- * Only for what cannot change by itself again: a guest that stopped, is paused or is gone stays so.
+ * Only for what cannot change by itself again: a guest that stopped or is gone stays so, and a paused
+ * one unless it dies and is started anew.
  */
 function checkNodes(world: World, operation: Operation): void {
   const { kind, guestUid } = operation;
-  if (kind !== "stop" && kind !== "pause" && kind !== "delete") return;
+  const isForGood = kind === "stop" || kind === "delete" || (kind === "pause" && !world.guestsDie);
+  if (!isForGood) return;
   const running = world
     .copies()
     .find((copy) => copy.guestUid === guestUid && copy.run === "running");

@@ -26,6 +26,16 @@ describe("a guest without a place", () => {
     });
   });
 
+  it("ends a stop also when it was stopped, or cancelled, before its spec changed", () => {
+    const operation = anOperation({ kind: "stop" });
+    const stopped = { spec: { desired: "stopped" }, phase: "STOPPED", generation: 2 } as const;
+    const guest = aGuest({ ...stopped, operationId: operation.id });
+    expect(planGuest(aView({ guest, operation }))).toMatchObject({
+      guest: { operationId: "", status: { observedGeneration: 2 } },
+      operation: { state: "succeeded" },
+    });
+  });
+
   it("rests once it is stopped", () => {
     const guest = aGuest({
       spec: { desired: "stopped" },

@@ -210,6 +210,22 @@ describe("reverting", () => {
     }
   });
 
+  it("ends without a target that does not answer, which is older than the record then", () => {
+    const target = taken("received", { epoch: 2 });
+    const parts = {
+      source: taken("running"),
+      target,
+      error,
+      links: { n2: "unreachable" },
+    } as const;
+    expect(planGuest(view("reverting", parts))).toMatchObject({
+      guest: { intent: INTENT + 1, status: { migration: undefined } },
+      releases: [{ nodeId: "n2" }],
+    });
+    const gone = { ...parts, target: taken("absent", { epoch: 2 }), links: {} };
+    expect(planGuest(view("reverting", gone))).toMatchObject({ guest: { intent: INTENT } });
+  });
+
   it("ends as failed with the reason, or as cancelled, and gives back the target's part", () => {
     const copies = { source: taken("running"), target: taken("absent", { epoch: 2 }) };
     const cancelled: ErrorDetail = { ...error, kind: "cancelled", reason: "CANCELLED" };

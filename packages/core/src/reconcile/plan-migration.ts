@@ -208,7 +208,9 @@ function finish(
 ): GuestPlan {
   const { operation, nowMs } = view;
   const { error, releaseNodeId } = end;
-  const guest = { ...end.guest, status: { ...end.guest.status, migration: undefined } };
+  const moved = { ...end.guest, status: { ...end.guest.status, migration: undefined } };
+  // What a node may still have that did not answer must be older than the record, to be told to go.
+  const guest = isLetGo(view, releaseNodeId) ? moved : withNewIntent(moved);
   const to = guest.status.placement?.nodeId ?? "";
   const isCancelled = error?.kind === "cancelled";
   const ended =

@@ -4,7 +4,10 @@
  */
 import { type CopyReport, type Guest, type GuestAssignment, placementsOf } from "@innkeeper/core";
 
-/** The assignment that removes the copy, or undefined when it belongs where it is. */
+/**
+ * The assignment that removes the copy; undefined when it belongs where it is, or when its node has
+ * taken this guest's newest intent, which for a node without a place is this very assignment.
+ */
 export function orphanOrder(
   nodeId: string,
   report: CopyReport,
@@ -14,12 +17,14 @@ export function orphanOrder(
   const belongs = guest !== undefined && placementsOf(guest).some((each) => each.nodeId === nodeId);
   const isTold = guest !== undefined && report.intent === guest.intent;
   if (belongs || isTold) return undefined;
+  const isOlder = guest !== undefined && report.intent < guest.intent;
+  const intent = isOlder ? guest.intent : report.intent + 1;
   return {
     guestUid: report.guestUid,
     guestId: guest?.id ?? "",
     projectId: guest?.projectId ?? "",
     epoch: report.epoch,
-    intent: Math.max(guest === undefined ? report.intent + 1 : guest.intent, report.intent),
+    intent,
     generation: report.generation,
     desired: "absent",
     engine: "qemu",

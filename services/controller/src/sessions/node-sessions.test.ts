@@ -108,7 +108,11 @@ describe("reports", () => {
     expect(sessions.linkOf("n1")).toBe("unknown");
   });
 
-  it("of a guest that is gone are forgotten on every node", () => {
+  it("of a guest that is deleted are forgotten, except where something of it is left", () => {
+    report({ copies: [copy("sent", 3)] });
+    sessions.forgetGuest(A);
+    expect(sessions.copyOn("n1", A)?.state).toBe("sent");
+    report({ copies: [copy("absent", 4)] });
     sessions.forgetGuest(A);
     expect(sessions.copyOn("n1", A)).toBeUndefined();
   });

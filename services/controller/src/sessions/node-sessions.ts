@@ -78,8 +78,11 @@ export class NodeSessions {
     return [...(this.#sessions.get(nodeId)?.copies.values() ?? [])];
   }
 
+  /** The guest is deleted. What a node still has of it stays known until the node has removed it. */
   forgetGuest(guestUid: string): void {
-    for (const session of this.#sessions.values()) session.copies.delete(guestUid);
+    for (const { copies } of this.#sessions.values()) {
+      if (copies.get(guestUid)?.state === "absent") copies.delete(guestUid);
+    }
   }
 
   linkOf(nodeId: string): NodeLink {

@@ -23,4 +23,10 @@ export { decoded, tolerant, UndecodableRequest } from "./grpc/tolerant.js";
 export { NATS_SETTINGS } from "./nats-settings.js";
 export { createLogger, LOG_LEVELS, type LoggerOptions, type LogLevel } from "./pino-logger.js";
 export { randomIdSource } from "./random-id-source.js";
+export {
+  type Service,
+  type ServiceProcess,
+  type StartedService,
+  serviceMain,
+} from "./service-main.js";
 export { systemClock } from "./system-clock.js";

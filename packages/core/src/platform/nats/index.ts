@@ -1,0 +1,23 @@
+/**
+ * NATS for controllers and agents: reports, hints and the event log. Apart from `platform`, so that
+ * clients do not load it.
+ */
+export { EVENT_STREAM, type EventStreamOptions } from "./event-stream.js";
+export { JetStreamEventLog } from "./jet-stream-event-log.js";
+export {
+  type ContextReader,
+  type ContextWriter,
+  type MessageContext,
+  readContext,
+  writeContext,
+} from "./message-context.js";
+export { type NatsCredentials, NatsLink, type NatsOptions, type NatsTls } from "./nats-link.js";
+export { type NatsRequest, request, type Service, serve } from "./request-reply.js";
+export {
+  EVENTS,
+  eventSubject,
+  guestChangedSubject,
+  NODE_REPORTS,
+  nodeOfReport,
+  nodeReportSubject,
+} from "./subjects.js";

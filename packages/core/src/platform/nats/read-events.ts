@@ -1,0 +1,83 @@
+/**
+ * Reads the stream by revision. Revisions grow with the sequence (E2), so the place of a revision is
+ * found by halving; no consumer is made for it.
+ */
+import type { ClusterEvent, EventBatch, EventPage } from "../../ports/event-log.js";
+import type { Revision } from "../../ports/state-store.js";
+import { type EventEntry, isLastOfCommit } from "./event-message.js";
+import type { EventStream, StreamBounds } from "./event-stream.js";
+
+/** Messages asked for at once. */
+const IN_FLIGHT_MAX = 128;
+
+/** The revision that reading can start after, when this is the first entry kept. */
+export function revisionBefore(first: number, entry: EventEntry | undefined): Revision {
+  if (entry === undefined || first === 1) return 0;
+  const { revision, subjectKind } = entry.event;
+  if (subjectKind === "log") return 0;
+  return entry.index === 0 ? revision - 1 : revision;
+}
+
+export async function readEvents(
+  stream: EventStream,
+  after: Revision,
+  eventsMax: number,
+): Promise<EventPage | "compacted"> {
+  const bounds = await stream.bounds();
+  const oldest = revisionBefore(bounds.first, await stream.entry(bounds.first));
+  if (after > 0 && after < oldest) return "compacted";
+  const from = await firstAfter(stream, bounds, Math.max(after, oldest));
+  const batches = await readBatches(stream, { ...bounds, first: from }, eventsMax);
+  return { batches, lastRevision: batches.at(-1)?.revision ?? after };
+}
+
+/** The sequence of the first message of a later revision; `last + 1` when there is none. */
+async function firstAfter(
+  stream: EventStream,
+  { first, last }: StreamBounds,
+  after: Revision,
+): Promise<number> {
+  let low = first;
+  let high = last + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const entry = await stream.entry(middle);
+    // What is gone meanwhile is older than what is left.
+    if (entry === undefined || entry.event.revision <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Whole commits until there are enough events; one that is not complete yet is left for later. */
+async function readBatches(
+  stream: EventStream,
+  { first, last }: StreamBounds,
+  eventsMax: number,
+): Promise<readonly EventBatch[]> {
+  const batches: EventBatch[] = [];
+  let commit: ClusterEvent[] = [];
+  let count = 0;
+  for (let start = first; start <= last && count < eventsMax; ) {
+    const size = Math.min(IN_FLIGHT_MAX, last - start + 1, Math.max(1, eventsMax - count));
+    const entries = await readRange(stream, start, size);
+    for (const entry of entries) {
+      commit.push(entry.event);
+      if (!isLastOfCommit(entry)) continue;
+      batches.push({ revision: entry.event.revision, events: commit });
+      count += commit.length;
+      commit = [];
+    }
+    start += size;
+  }
+  return batches;
+}
+
+async function readRange(
+  stream: EventStream,
+  start: number,
+  size: number,
+): Promise<readonly EventEntry[]> {
+  const asked = Array.from({ length: size }, (_, index) => stream.entry(start + index));
+  return (await Promise.all(asked)).filter((entry) => entry !== undefined);
+}

@@ -1,0 +1,92 @@
+/**
+ * The life of a service process: settings, `--check`, start, one line of JSON on standard output that says where it listens,
+ * graceful stop at SIGTERM or SIGINT.
+ */
+import { type DomainError, invalidField } from "../domain/errors.js";
+import type { Logger } from "../ports/logger.js";
+import { describeSettings, type SettingTable } from "./config.js";
+import { createLogger, type LogLevel } from "./pino-logger.js";
+
+export interface Service<Loaded extends { readonly logLevel: LogLevel }> {
+  readonly name: string;
+  readonly table: SettingTable;
+  load(env: Readonly<Record<string, string | undefined>>): Loaded;
+  /** For `--check`: one line for each thing that was tried. @throws what would keep it from working. */
+  check(settings: Loaded): Promise<readonly string[]>;
+  start(settings: Loaded, log: Logger): Promise<StartedService>;
+}
+
+export interface StartedService {
+  /** Printed as one line of JSON. */
+  readonly hello: Readonly<Record<string, unknown>>;
+  stop(): Promise<void>;
+}
+
+/** What a service needs of its process; only `main.ts` hands it in. */
+export interface ServiceProcess {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly argv: readonly string[];
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  exitCode?: number | string | null | undefined;
+  once(event: "SIGTERM" | "SIGINT", listener: () => void): unknown;
+  exit(code: number): void;
+}
+
+/** Exit code 0 = done, 1 = it does not work, with the reason on standard error. */
+export async function serviceMain<Loaded extends { readonly logLevel: LogLevel }>(
+  service: Service<Loaded>,
+  process: ServiceProcess,
+): Promise<void> {
+  try {
+    await run(service, process);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${service.name}: ${message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function run<Loaded extends { readonly logLevel: LogLevel }>(
+  service: Service<Loaded>,
+  process: ServiceProcess,
+): Promise<void> {
+  const [option] = process.argv.slice(2);
+  if (option === "--help") {
+    process.stdout.write(`${usage(service.name)}\n\n${describeSettings(service.table)}\n`);
+    return;
+  }
+  if (option !== undefined && option !== "--check") throw unknownOption(option);
+  const settings = service.load(process.env);
+  if (option === "--check") {
+    for (const line of await service.check(settings)) process.stdout.write(`${line}\n`);
+    process.stdout.write("settings are valid\n");
+    return;
+  }
+  const log = createLogger({ level: settings.logLevel, destination: process.stderr });
+  const started = await service.start(settings, log);
+  process.stdout.write(`${JSON.stringify(started.hello)}\n`);
+  stopAtSignals(process, started, log);
+}
+
+function stopAtSignals(process: ServiceProcess, started: StartedService, log: Logger): void {
+  const stop = (): void => {
+    started.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ error }, "the shutdown failed");
+        process.exit(1);
+      },
+    );
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+}
+
+function usage(name: string): string {
+  return `usage: ${name} [--check | --help]\n\nSettings come from the environment and from the file in INN_CONFIG:`;
+}
+
+function unknownOption(option: string): DomainError {
+  return invalidField("option", option, "--check, --help");
+}

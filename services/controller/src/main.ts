@@ -18,7 +18,11 @@ await serviceMain(
       const { controllerId } = settings;
       const log = root.child({ controllerId });
       const descriptors = await readFile(DESCRIPTORS);
-      const running = await startController(settings, { log, descriptors });
+      const onFatal = (error: unknown): void => {
+        log.error({ error }, "the store has failed, this process ends");
+        process.exit(1);
+      };
+      const running = await startController(settings, { log, descriptors, onFatal });
       return { hello: { address: running.address }, stop: () => running.stop() };
     },
   },

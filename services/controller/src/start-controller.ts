@@ -3,7 +3,7 @@
  * up`.
  */
 import path from "node:path";
-import type { Logger } from "@innkeeper/core";
+import type { DomainError, Logger } from "@innkeeper/core";
 import {
   createFileBlobStore,
   listen,
@@ -27,6 +27,14 @@ export interface RunningControllerProcess {
   stop(): Promise<void>;
 }
 
+export interface ControllerParts {
+  readonly log: Logger;
+  /** FileDescriptorSet of the protocol, for reflection. */
+  readonly descriptors: Buffer;
+  /** The process must end now: what it holds can no longer be trusted, and a restart is safe. */
+  readonly onFatal: (error: DomainError) => void;
+}
+
 const STOP_GRACE_MS = 2_000;
 const MIRROR_WAIT_MS = 5_000;
 /** How often leases are looked at, as a share of the lease. */
@@ -34,12 +42,12 @@ const LEASE_CHECKS = 8;
 
 export async function startController(
   settings: ControllerSettings,
-  parts: { readonly log: Logger; readonly descriptors: Buffer },
+  parts: ControllerParts,
 ): Promise<RunningControllerProcess> {
-  const { log, descriptors } = parts;
+  const { log, descriptors, onFatal } = parts;
   const clock = systemClock;
   const directory = path.resolve(settings.dataDirectory);
-  const opened = await openStore(settings, { directory, clock, log });
+  const opened = await openStore(settings, { directory, clock, log, onFailure: onFatal });
   const blobs = await createFileBlobStore({ directory: path.join(directory, "blobs") });
   const agents = new GrpcAgentDirectory(settings.agentTimeoutMs);
   const { store, lease } = opened;

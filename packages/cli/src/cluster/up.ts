@@ -15,7 +15,7 @@ import {
   type RunningControllerProcess,
   startController,
 } from "@innkeeper/controller";
-import type { Logger } from "@innkeeper/core";
+import type { DomainError, Logger } from "@innkeeper/core";
 import { createLogger, LOG_LEVELS } from "@innkeeper/core/platform";
 import { parseInteger, parseOneOf } from "@innkeeper/core/wire";
 import { type Agent, loadAgentSettings, startAgent } from "@innkeeper/node-agent";
@@ -42,15 +42,25 @@ export async function runUp(context: LocalContext, options: UpOptions): Promise<
   const nodes = parseInteger("--nodes", parseCount("--nodes", options.nodes), NODES);
   const ending: (() => Promise<void>)[] = [];
   try {
-    await start(context, { options, log, nodes }, ending);
-    await untilAborted(context.signal);
+    const failure = new Failure();
+    await start(context, { options, log, nodes, failure }, ending);
+    await Promise.race([untilAborted(context.signal), failure.happened]);
     context.terminal.note("stopping; guests go on running");
   } finally {
     for (const end of ending.reverse()) await end();
   }
 }
 
+/** The store's disk has failed: what `inn up` holds can no longer be trusted. */
+class Failure {
+  fail: (error: DomainError) => void = () => undefined;
+  readonly happened = new Promise<never>((_, reject) => {
+    this.fail = reject;
+  });
+}
+
 interface Start {
+  readonly failure: Failure;
   readonly options: UpOptions;
   readonly log: Logger;
   readonly nodes: number;
@@ -59,7 +69,7 @@ interface Start {
 /** What it started is ended by `ending`, last first, also when it fails half-way. */
 async function start(
   { terminal }: LocalContext,
-  { options, log, nodes }: Start,
+  { options, log, nodes, failure }: Start,
   ending: (() => Promise<void>)[],
 ): Promise<void> {
   const startedMs = performance.now();
@@ -67,13 +77,14 @@ async function start(
   const controller = await startController(loadControllerSettings(env), {
     log: log.child({ component: "controller" }),
     descriptors: await readFile(installedFile("proto", "gen", "descriptors.binpb")),
+    onFatal: (error) => failure.fail(error),
   });
   ending.push(() => controller.stop());
   const { address } = controller;
   const dataDirectory = path.resolve(options.data);
   terminal.note(`controller listens on ${address}, data in ${dataDirectory}`);
   await importImages(address, terminal);
-  const agents = await startAgents({ options, log, nodes, controller }, ending);
+  const agents = await startAgents({ options, log, nodes, failure, controller }, ending);
   tellNodes(terminal, agents);
   const told = agents.map(({ introduction, adoptedCount }) => {
     const { id, abilities, problems } = introduction;

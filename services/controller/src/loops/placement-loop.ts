@@ -20,6 +20,7 @@ import {
   withNewIntent,
   withPhase,
 } from "@innkeeper/core";
+import type { Versioned } from "../mirror/mirror.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews } from "./node-views.js";
 import { placementRequest } from "./placement-request.js";
@@ -66,37 +67,57 @@ export class PlacementLoop {
   }
 
   #decideAll(uids: readonly string[]): Transaction[] {
-    const { mirror, ids, clock } = this.context;
     const pending = new Map<string, Resources>();
-    const transactions: Transaction[] = [];
-    for (const uid of uids) {
-      const found = mirror.guestByUid(uid);
-      if (found === undefined || !needsPlace(found.value)) continue;
-      const request = placementRequest(found.value, mirror);
-      const nodes = this.nodeViews.all(pending);
-      const result = place(request, { revision: mirror.revision, seed: ids.random32(), nodes });
-      const changed = result.isPlaced
-        ? placed(found.value, result.decision)
-        : unplaced(found.value, result.rejections);
-      if (changed === undefined) continue;
-      const guest = { ...changed, updatedAtMs: clock.nowMs() };
-      const allocation = result.isPlaced ? this.#allocate(request, result.decision, pending) : {};
-      const { checks = [], counters = [] } = allocation;
-      transactions.push({
-        checks: [{ key: guestKey(guest), revision: found.revision }, ...checks],
-        puts: [{ key: guestKey(guest), value: guest }],
-        deletes: [],
-        counters,
-      });
-    }
-    return transactions;
+    return uids
+      .map((uid) => this.context.mirror.guestByUid(uid))
+      .filter((found) => found !== undefined && needsPlace(found.value))
+      .map((found) => this.#decide(found as Versioned<Guest>, pending))
+      .filter((transaction) => transaction !== undefined);
+  }
+
+  /** Undefined when there is nothing new to say. */
+  #decide(
+    { value, revision }: Versioned<Guest>,
+    pending: Map<string, Resources>,
+  ): Transaction | undefined {
+    const { mirror, ids, clock } = this.context;
+    const request = placementRequest(value, mirror);
+    const nodes = this.nodeViews.all(pending);
+    const result = place(request, { revision: mirror.revision, seed: ids.random32(), nodes });
+    const changed = result.isPlaced
+      ? placed(value, result.decision)
+      : unplaced(value, result.rejections);
+    if (changed === undefined) return undefined;
+    const guest = { ...changed, updatedAtMs: clock.nowMs() };
+    const {
+      checks = [],
+      counters = [],
+      puts = [],
+    } = result.isPlaced ? this.#allocate(request, result.decision, pending) : this.#waiting(guest);
+    const key = guestKey(guest);
+    return {
+      checks: [{ key, revision }, ...checks],
+      puts: [{ key, value: guest }, ...puts],
+      deletes: [],
+      counters,
+    };
+  }
+
+  /** Its operation says what it waits for. */
+  #waiting(guest: Guest): Partial<Transaction> {
+    const operation = this.context.mirror.operation(guest.operationId);
+    if (operation === undefined) return {};
+    const key = recordKey("operation", guest.operationId);
+    const message = `waits for room: ${guest.status.message}`;
+    const value = { ...operation.value, message, updatedAtMs: guest.updatedAtMs };
+    return { checks: [{ key, revision: operation.revision }], puts: [{ key, value }] };
   }
 
   #allocate(
     request: PlacementRequest,
     { nodeId }: PlacementDecision,
     pending: Map<string, Resources>,
-  ): Partial<Pick<Transaction, "checks" | "counters">> {
+  ): Partial<Transaction> {
     const { mirror } = this.context;
     const node = mirror.node(nodeId);
     if (node === undefined) return {};

@@ -11,6 +11,7 @@ import {
   ChangeWindow,
   type Clock,
   type CommitResult,
+  type DomainError,
   type RequestRecord,
   type Revision,
   type StateStore,
@@ -40,6 +41,8 @@ export interface EmbeddedStoreOptions {
   readonly changesKeptMax: number;
   /** For tests that let the disk fail. */
   readonly connect?: (path: string) => SqlConnection;
+  /** Called once when the disk has failed: the process must end, a restart finds out what is there. */
+  readonly onFailure?: (error: DomainError) => void;
 }
 
 /**

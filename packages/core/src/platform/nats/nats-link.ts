@@ -54,10 +54,8 @@ export class NatsLink {
   #isClosed = false;
   #lastFailure: DomainError | undefined;
   #cancelAttempt: () => void = () => undefined;
-  readonly #waiting = new Set<{
-    readonly resolve: (connection: NatsConnection) => void;
-    readonly reject: (why: DomainError) => void;
-  }>();
+  readonly #awaiting = new Set<(connection: NatsConnection) => void>();
+  readonly #refusing = new Set<(why: DomainError) => void>();
 
   private constructor(
     private readonly options: NatsOptions,
@@ -82,21 +80,32 @@ export class NatsLink {
   }
 
   /**
-   * The connection that stays the same for good: subscriptions are renewed by it after each loss.
-   * Resolves when it is first there. @throws `unauthenticated` when the server refuses us,
+   * Does the work with the connection, now or when it is first there; the connection then stays the
+   * same for good and renews its subscriptions after each loss. The returned function calls it off.
+   */
+  whenConnected(work: (connection: NatsConnection) => void): () => void {
+    if (this.#connection === undefined) this.#awaiting.add(work);
+    else work(this.#connection);
+    return () => this.#awaiting.delete(work);
+  }
+
+  /**
+   * Resolves at the first connection. @throws `unauthenticated` when the server refuses us,
    * `unavailable` when the link is closed.
    */
   connected(): Promise<NatsConnection> {
-    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
-    if (this.#isClosed) return Promise.reject(unavailable("nats", "the link is closed"));
-    return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
+    if (this.#isClosed) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      this.whenConnected(resolve);
+      this.#refusing.add(reject);
+    });
   }
 
   /** Sends what is on its way, ends the subscriptions, lets go. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelAttempt();
-    this.#refuse(unavailable("nats", "the link is closed"));
+    this.#refuse(closed());
     const connection = this.#connection;
     if (connection === undefined || connection.isClosed()) return;
     if (this.#isConnected) await drained(connection);
@@ -123,8 +132,9 @@ export class NatsLink {
     this.#isConnected = true;
     this.log.info({ server: connection.getServer() }, "connected to nats");
     void this.#follow(connection);
-    for (const { resolve } of this.#waiting) resolve(connection);
-    this.#waiting.clear();
+    for (const work of this.#awaiting) work(connection);
+    this.#awaiting.clear();
+    this.#refusing.clear();
   }
 
   #failed(failure: DomainError): void {
@@ -139,8 +149,8 @@ export class NatsLink {
   }
 
   #refuse(failure: DomainError): void {
-    for (const { reject } of this.#waiting) reject(failure);
-    this.#waiting.clear();
+    for (const reject of this.#refusing) reject(failure);
+    this.#refusing.clear();
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
@@ -176,6 +186,10 @@ export class NatsLink {
     if (isRefusal(error)) this.#failed(connectFailure(error));
     else this.log.warn({ error }, "nats reports an error");
   }
+}
+
+function closed(): DomainError {
+  return unavailable("nats", "the link is closed");
 }
 
 function connectionOptions(options: NatsOptions): ConnectionOptions {

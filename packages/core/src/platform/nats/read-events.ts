@@ -2,6 +2,7 @@
  * Reads the stream by revision. Revisions grow with the sequence (E2), so the place of a revision is
  * found by halving; no consumer is made for it.
  */
+import { DomainError, unavailable } from "../../domain/errors.js";
 import type { ClusterEvent, EventBatch, EventPage } from "../../ports/event-log.js";
 import type { Revision } from "../../ports/state-store.js";
 import { type EventEntry, isLastOfCommit } from "./event-message.js";
@@ -79,5 +80,20 @@ async function readRange(
   size: number,
 ): Promise<readonly EventEntry[]> {
   const asked = Array.from({ length: size }, (_, index) => stream.entry(start + index));
-  return (await Promise.all(asked)).filter((entry) => entry !== undefined);
+  const entries = await Promise.all(asked);
+  const missing = entries.indexOf(undefined);
+  if (missing >= 0) throw await missingMessage(stream, start + missing);
+  return entries.filter((entry) => entry !== undefined);
+}
+
+/** Nothing is passed over in silence (E4). */
+async function missingMessage(stream: EventStream, sequence: number): Promise<DomainError> {
+  const { first } = await stream.bounds();
+  if (sequence < first) return unavailable("event log", "its oldest events expired just now");
+  return new DomainError({
+    kind: "corrupt",
+    reason: "EVENT_LOG_HOLE",
+    message: `message ${sequence} of the event log is missing`,
+    metadata: { sequence: String(sequence) },
+  });
 }

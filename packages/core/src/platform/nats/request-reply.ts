@@ -55,16 +55,12 @@ export interface Service {
 
 /** Serves a subject from the first connection on, until `stop`, which lets requests end. */
 export function serve(link: NatsLink, service: Service): () => void {
-  let isStopped = false;
   let stop: () => void = () => undefined;
-  link.connected().then(
-    (connection) => {
-      if (!isStopped) stop = subscribe(connection, service);
-    },
-    (error: unknown) => service.log.warn({ error, subject: service.subject }, "not served"),
-  );
+  const callOff = link.whenConnected((connection) => {
+    stop = subscribe(connection, service);
+  });
   return () => {
-    isStopped = true;
+    callOff();
     stop();
   };
 }

@@ -30,15 +30,19 @@ export interface ExclusiveDatabaseOptions {
   readonly migrations: readonly string[];
   /** For tests that let the disk fail. */
   readonly connect?: (path: string) => SqlConnection;
+  /** Called once when the disk has failed and nothing more is taken until it is opened again. */
+  readonly onFailure?: (error: DomainError) => void;
 }
 
 export class ExclusiveDatabase {
   readonly #what: string;
   readonly #connection: SqlConnection;
+  readonly #onFailure: (error: DomainError) => void;
   #failure: DomainError | undefined;
 
-  private constructor(what: string, connection: SqlConnection) {
-    this.#what = what;
+  private constructor(options: ExclusiveDatabaseOptions, connection: SqlConnection) {
+    this.#what = options.what;
+    this.#onFailure = options.onFailure ?? (() => undefined);
     this.#connection = connection;
   }
 
@@ -51,7 +55,7 @@ export class ExclusiveDatabase {
     try {
       takeOwnership(connection);
       writeFileSync(join(directory, HOLDER_FILE), `process ${pid} on ${hostname()}\n`);
-      const database = new ExclusiveDatabase(what, connection);
+      const database = new ExclusiveDatabase(options, connection);
       database.#migrate(options.migrations);
       return database;
     } catch (error) {
@@ -105,7 +109,7 @@ export class ExclusiveDatabase {
     try {
       if (this.#connection.inTransaction) this.#connection.exec("ROLLBACK");
     } catch (error) {
-      this.#failure = unavailable(this.#what, "it could not be rolled back; restart", error);
+      this.#fail("it could not be rolled back; restart", error);
     }
   }
 
@@ -115,8 +119,13 @@ export class ExclusiveDatabase {
    */
   #commitError(error: unknown): unknown {
     if (sqliteCodeOf(error) === "SQLITE_FULL") return sqliteError(this.#what, error);
-    this.#failure = unavailable(this.#what, "its disk failed; restart", error);
+    this.#fail("its disk failed; restart", error);
     return outcomeUnknown(this.#what, error);
+  }
+
+  #fail(why: string, cause: unknown): void {
+    this.#failure = unavailable(this.#what, why, cause);
+    this.#onFailure(this.#failure);
   }
 
   #migrate(migrations: readonly string[]): void {

@@ -191,6 +191,25 @@ describe("leaders", () => {
     expect(first.mirror.guest("default", "g1")?.value.status.rejections).toEqual([]);
   });
 
+  it("decide nothing before they have seen all that was written before their term", async () => {
+    const first = await aCluster(aNode());
+    const second = await aController("two", new LaggingStore({ disk, clock }));
+    await createGuest(first, CREATE);
+    await until(() => phase(first) === "RUNNING");
+    await first.stop();
+    await until(() => second.leaderEpoch > first.leaderEpoch);
+    const agent = agents.get("n1") as ObedientAgent;
+    await expect(agent.beat(second, true)).rejects.toMatchObject({ kind: "unavailable" });
+    await until(() => second.mirror.revision === disk.state.revision);
+    const joined = second.join(aNode());
+    await clock.advance(CONFIG.resyncMs);
+    await joined;
+    await agent.beat(second, true);
+    await clock.advance(CONFIG.resyncMs);
+    expect(phase(second)).toBe("RUNNING");
+    expect([...agent.copies.values()].map((copy) => copy.state)).toEqual(["running"]);
+  });
+
   it("answer agents only while they lead", async () => {
     await aController("one");
     const second = await aController("two");
@@ -261,8 +280,24 @@ class ObedientAgent implements AgentClient {
   }
 }
 
-async function aController(controllerId: string): Promise<Controller> {
-  const store = new MemoryStateStore({ disk, clock });
+const LAG_MS = 1000;
+
+/** Shows each commit some time after it was made. */
+class LaggingStore extends MemoryStateStore {
+  override async *changes(
+    ...args: Parameters<MemoryStateStore["changes"]>
+  ): ReturnType<MemoryStateStore["changes"]> {
+    for await (const batch of super.changes(...args)) {
+      await new Promise<void>((resolve) => clock.schedule(LAG_MS, resolve));
+      yield batch;
+    }
+  }
+}
+
+async function aController(
+  controllerId: string,
+  store = new MemoryStateStore({ disk, clock }),
+): Promise<Controller> {
   const controller = await createController(
     {
       store,

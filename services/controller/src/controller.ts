@@ -89,6 +89,8 @@ class RunningController implements Controller {
   nodeViews: NodeViews;
   #leading: Leading | undefined;
   #address = "";
+  /** Settles when the newest term has begun, or is over. */
+  #beginning: Promise<void> = Promise.resolve();
   readonly #leadership: Leadership;
   readonly #abort = new AbortController();
 
@@ -109,7 +111,9 @@ class RunningController implements Controller {
       ...ports,
       holderId: config.controllerId,
       ttlMs: config.leaderTtlMs,
-      onBegin: (term) => this.#lead(term),
+      onBegin: (term) => {
+        this.#beginning = this.#beginTerm(term);
+      },
       onEnd: () => this.#stopLeading(),
     });
   }
@@ -122,6 +126,7 @@ class RunningController implements Controller {
     void this.#follow();
     await this.#ensureDefaultProject();
     await this.#leadership.start();
+    await this.#beginning;
   }
 
   async join(node: NodeIntroduction): Promise<void> {
@@ -200,6 +205,31 @@ class RunningController implements Controller {
     if (result.isCommitted) await this.#mirrored(result.revision);
   }
 
+  /**
+   * Nothing is decided before the mirror has all that earlier leaders wrote; a leader that is behind would
+   * take a guest placed a moment ago for an orphan. After the first fenced write they write no more.
+   */
+  async #beginTerm(term: LeaderTerm): Promise<void> {
+    while (this.#leadership.term === term) {
+      try {
+        const [result] = await this.#commitAs(term, [this.#firstWrite(term)]);
+        if (result?.isCommitted !== true) return;
+        await this.#mirrored(result.revision);
+        if (this.#leadership.term === term) this.#lead(term);
+        return;
+      } catch (error) {
+        this.log.warn({ error }, "the new leader cannot catch up with the store and tries again");
+      }
+      await this.#pause();
+    }
+  }
+
+  /** Tells the other controllers who leads, once it is known under which address. */
+  #firstWrite({ epoch }: LeaderTerm): Transaction {
+    if (this.#address !== "") return this.#announcement(epoch);
+    return { checks: [], puts: [], deletes: [], counters: [] };
+  }
+
   #lead(term: LeaderTerm): void {
     this.sessions = new NodeSessions(this.clock, this.config);
     this.nodeViews = new NodeViews(this.mirror, this.sessions);
@@ -212,15 +242,6 @@ class RunningController implements Controller {
     const context = { mirror, clock, ids, log, leader, mirrored };
     this.#leading = new Leading(context, { sessions, nodeViews, agents, config });
     this.#leading.start();
-    if (this.#address !== "") void this.#announceTerm(term);
-  }
-
-  async #announceTerm(term: LeaderTerm): Promise<void> {
-    try {
-      await this.#commitAs(term, [this.#announcement(term.epoch)]);
-    } catch (error) {
-      this.log.warn({ error }, "the other controllers could not be told who leads");
-    }
   }
 
   #announcement(leaderEpoch: number): Transaction {

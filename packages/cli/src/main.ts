@@ -19,7 +19,7 @@ async function main(): Promise<void> {
       run = () => runRemote(command, program.opts<GlobalOptions>(), abort.signal);
     },
     local: (command) => {
-      run = () => command(localContext(program.opts<GlobalOptions>(), abort.signal));
+      run = () => runLocal(command, localContext(program.opts<GlobalOptions>(), abort.signal));
     },
   });
   try {
@@ -27,6 +27,18 @@ async function main(): Promise<void> {
     await run?.();
   } catch (error) {
     process.exitCode = report(error);
+  }
+}
+
+/** What a failure left half started must not keep the process alive. */
+async function runLocal(
+  command: (context: LocalContext) => Promise<void>,
+  context: LocalContext,
+): Promise<void> {
+  try {
+    await command(context);
+  } catch (error) {
+    process.exit(report(error));
   }
 }
 

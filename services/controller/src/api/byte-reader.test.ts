@@ -29,6 +29,19 @@ describe("ByteReader", () => {
     }
   });
 
+  it("passes over what was not read, be it all of a blob or its rest", async () => {
+    await forEachSeedAsync(100, async (prng) => {
+      const reader = new ByteReader(pieces(Buffer.from("unread-partly-whole"), prng));
+      reader.take(7);
+      await reader.skipRest();
+      for await (const part of reader.take(7)) if (part.length > 0) break;
+      await reader.skipRest();
+      expect((await collect(reader.take(5))).toString()).toBe("whole");
+      await reader.skipRest();
+      await reader.expectEnd();
+    });
+  });
+
   it("takes empty pieces at the end as nothing", async () => {
     const reader = new ByteReader(of(Buffer.from("a"), Buffer.alloc(0)));
     await collect(reader.take(1));

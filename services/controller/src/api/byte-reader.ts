@@ -4,25 +4,35 @@ import { invalidField } from "@innkeeper/core";
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
+  /** Bytes of the present blob that nobody has read yet. */
+  #left = 0;
 
   constructor(pieces: AsyncIterable<Uint8Array>) {
     this.#pieces = pieces[Symbol.asyncIterator]();
   }
 
-  /**
-   * The next `sizeBytes` bytes, which the caller must read to the end. @throws `invalid` when the
-   * stream is too short.
-   */
-  async *take(sizeBytes: number): AsyncGenerator<Uint8Array> {
-    let left = sizeBytes;
-    while (left > 0) {
+  /** The next `sizeBytes` bytes. @throws `invalid` when the stream is too short. */
+  take(sizeBytes: number): AsyncIterable<Uint8Array> {
+    this.#left = sizeBytes;
+    return this.#blob(sizeBytes);
+  }
+
+  /** Passes over what the taker did not read. @throws `invalid` when the stream is too short. */
+  async skipRest(): Promise<void> {
+    const sizeBytes = this.#left;
+    for await (const part of this.#blob(sizeBytes)) void part;
+  }
+
+  async *#blob(sizeBytes: number): AsyncGenerator<Uint8Array> {
+    while (this.#left > 0) {
       const piece = await this.#piece();
       if (piece === undefined) {
-        throw invalidField("data", `${sizeBytes - left} bytes`, `${sizeBytes} bytes for this blob`);
+        const got = `${sizeBytes - this.#left} bytes`;
+        throw invalidField("data", got, `${sizeBytes} bytes for this blob`);
       }
-      const part = piece.subarray(0, left);
+      const part = piece.subarray(0, this.#left);
       this.#rest = piece.subarray(part.length);
-      left -= part.length;
+      this.#left -= part.length;
       yield part;
     }
   }

@@ -64,6 +64,7 @@ async function importImage(
   const reader = new ByteReader(bytesOf(parts));
   for (const blob of manifest.blobs) {
     await controller.blobs.write(blob, reader.take(blob.sizeBytes));
+    await reader.skipRest();
   }
   await reader.expectEnd();
   return await registerImage(controller, { image: newImage(controller, id, manifest), requestId });

@@ -28,7 +28,6 @@ export interface ServiceProcess {
   readonly argv: readonly string[];
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  exitCode?: number | string | null | undefined;
   once(event: "SIGTERM" | "SIGINT", listener: () => void): unknown;
   exit(code: number): void;
 }
@@ -43,7 +42,7 @@ export async function serviceMain<Loaded extends { readonly logLevel: LogLevel }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`${service.name}: ${message}\n`);
-    process.exitCode = 1;
+    process.exit(1);
   }
 }
 

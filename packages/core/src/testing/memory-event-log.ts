@@ -8,7 +8,7 @@ export class MemoryEventLog implements EventLog {
   #forgottenThrough: Revision = 0;
 
   async newestRevision(): Promise<Revision> {
-    return this.#batches.at(-1)?.revision ?? 0;
+    return this.#newest();
   }
 
   async oldestRevision(): Promise<Revision> {
@@ -17,7 +17,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async append({ after, batches }: EventAppend): Promise<void> {
-    const newest = await this.newestRevision();
+    const newest = this.#newest();
     if (newest < after) {
       throw conflict("EVENT_LOG_BEHIND", `the event log ends at ${newest}, before ${after}`, {
         newest: String(newest),
@@ -40,9 +40,22 @@ export class MemoryEventLog implements EventLog {
     return { batches, lastRevision: batches.at(-1)?.revision ?? after };
   }
 
-  /** What age does to a log. */
-  forgetThrough(revision: Revision): void {
-    this.#batches = this.#batches.filter((each) => each.revision > revision);
-    this.#forgottenThrough = Math.max(this.#forgottenThrough, revision);
+  #newest(): Revision {
+    return this.#batches.at(-1)?.revision ?? 0;
+  }
+
+  /** What age does to a log: the oldest go, one by one. A commit that lost some is not read. */
+  forgetAllBut(eventsKept: number): void {
+    let left = eventsKept;
+    const kept: EventBatch[] = [];
+    for (const batch of this.#batches.toReversed()) {
+      left -= batch.events.length;
+      if (left < 0) {
+        this.#forgottenThrough = Math.max(this.#forgottenThrough, batch.revision);
+        break;
+      }
+      kept.unshift(batch);
+    }
+    this.#batches = kept;
   }
 }

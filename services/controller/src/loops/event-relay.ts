@@ -74,7 +74,7 @@ export class EventRelay {
 
   /** Ends after `recheckMs`, so that what was lost behind our back is found (Y3). */
   async #relayForAWhile(): Promise<void> {
-    const { store, clock, log, config } = this.parts;
+    const { store, clock, config } = this.parts;
     let told = await this.#begin();
     const turn = new AbortController();
     const cancel = clock.schedule(config.recheckMs, () => turn.abort());
@@ -83,14 +83,19 @@ export class EventRelay {
       for await (const group of inGroups(store.changes(told, signal), GROUP_MAX)) {
         const batches = group.filter((each) => each !== "compacted");
         told = await this.#tell(told, batches.map(toEvents));
-        if (!this.#isWell) log.info({ revision: told }, "events are told again");
-        this.#isWell = true;
-        if (batches.length < group.length) told = await this.#tellGap(told);
+        this.#isToldAgain(told);
+        if (batches.length < group.length) return void (await this.#tellGap(told));
       }
+      if (!signal.aborted) throw unavailable("store", "its changes ended");
     } finally {
       cancel();
       turn.abort();
     }
+  }
+
+  #isToldAgain(revision: Revision): void {
+    if (!this.#isWell) this.parts.log.info({ revision }, "events are told again");
+    this.#isWell = true;
   }
 
   /** The revision after which changes are to be told. */

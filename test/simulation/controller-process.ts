@@ -54,7 +54,7 @@ export interface ControllerHost {
 /** A controller that commits more than this at one moment never comes to rest. */
 const COMMITS_AT_ONCE_MAX = 5_000;
 
-/** A store whose watchers are behind, and which ends a run that would commit for ever at one moment. */
+/** A store whose watchers are behind. It ends a run that would commit for ever at one moment. */
 class SimStore extends MemoryStateStore {
   readonly #clock: ProcessClock;
   #atMs = 0;

@@ -62,8 +62,8 @@ const RECORDED: Readonly<Record<Exclude<Operation["kind"], "delete">, (guest: Gu
   };
 
 /**
- * Only for what cannot change by itself again: a guest that stopped or is gone stays so, and a paused
- * one unless it dies and is started anew.
+ * Only for what cannot change by itself again: a guest that stopped or is gone stays so, and a
+ * paused one unless it dies and is started anew.
  */
 function checkNodes(world: World, operation: Operation): void {
   const { kind, guestUid } = operation;

@@ -281,6 +281,15 @@ describe("after a restart of the agent", () => {
     expect(report(runner)).toBe("backing-off");
   });
 
+  it("tells again where an adopted copy waits for its stream", async () => {
+    const copy = engine.place({ guestUid: anAssignment().guestUid, epoch: 1 }, "incoming");
+    const entry = aJournalEntry({ assignment: { desired: "incoming" } });
+    const runner = new GuestRunner(context(), entry, copy);
+    runner.kick();
+    await settle();
+    expect(runner.report()).toMatchObject({ state: "incoming", incomingUri: "tcp:fake:1" });
+  });
+
   it("counts a copy that ended while nobody was watching", async () => {
     const runner = runnerOf(aJournalEntry({ launchedEpoch: 1 }));
     runner.kick();

@@ -7,3 +7,4 @@ export * from "./enums.js";
 export * from "./image-codec.js";
 export * from "./node-codec.js";
 export * from "./numbers.js";
+export * from "./report-codec.js";

@@ -1,17 +1,11 @@
 /** The private service that agents call. */
 import type { Metadata } from "@grpc/grpc-js";
-import { type NodeReport, parseName, parseUuid } from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
-import { parseInteger, parseIntroduction, parseReport, parseSha256 } from "@innkeeper/core/wire";
-import type {
-  RegistryServiceServer,
-  ReportNodeRequest,
-} from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import { parseIntroduction, parseNodeReport, parseSha256 } from "@innkeeper/core/wire";
+import type { RegistryServiceServer } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 import type { BlobReplicator } from "../agents/blob-replicator.js";
 import { isPassedOn, type PeerControllers } from "../agents/peer-controllers.js";
 import type { Controller } from "../controller.js";
-
-const SEQUENCE = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
 /** The other controllers; without them this one is alone. */
 export interface RegistryPeers {
@@ -47,16 +41,6 @@ export function registryService(
       const replicator = isPassedOn(metadata) ? undefined : others?.replicator;
       return readBlob(controller, sha256, replicator);
     }),
-  };
-}
-
-function parseNodeReport(request: ReportNodeRequest): NodeReport {
-  return {
-    nodeId: parseName("node_id", request.nodeId),
-    incarnation: parseUuid("incarnation", request.incarnation),
-    sequence: parseInteger("sequence", request.sequence, SEQUENCE),
-    isFull: request.full,
-    copies: request.copies.map(parseReport),
   };
 }
 

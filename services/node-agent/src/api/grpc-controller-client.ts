@@ -12,7 +12,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { CLIENT_OPTIONS, callStream, callUnary } from "@innkeeper/core/platform";
-import { introductionToProto, reportToProto } from "@innkeeper/core/wire";
+import { introductionToProto, nodeReportToProto } from "@innkeeper/core/wire";
 import { RegistryServiceClient } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 
 /** After these another controller is asked. */
@@ -40,9 +40,7 @@ export class GrpcControllerClient implements ControllerClient {
   }
 
   async report(report: NodeReport): Promise<ReportAnswer> {
-    const { nodeId, incarnation, sequence, isFull, copies } = report;
-    const reports = copies.map(reportToProto);
-    const request = { nodeId, incarnation, sequence, full: isFull, copies: reports };
+    const request = nodeReportToProto(report);
     const limit = { timeoutMs: this.timeoutMs };
     return await this.#ask((client) => callUnary(client.reportNode.bind(client), request, limit));
   }

@@ -13,7 +13,12 @@ const PROGRAMS = {
     ld: "binutils",
   },
 };
-PROGRAMS.test = { ...PROGRAMS.demo };
+PROGRAMS.test = {
+  ...PROGRAMS.demo,
+  "redis-server": "redis-server",
+  "nats-server": "nats-server",
+};
+PROGRAMS.bench = PROGRAMS.test;
 
 /** Installs what is missing, or stops with the one line to type (exit code 3). */
 export function installPackages(purpose) {

@@ -1,6 +1,7 @@
 /**
  * Brings what a purpose needs and is missing: npm packages, the system's packages, generated code,
- * guest images, programs. `--for build` needs no hypervisor; `--for demo` and `--for test` do.
+ * guest images, programs. `--for build` needs no hypervisor; `--for demo`, `--for test` and
+ * `--for bench` do.
  * Quick when nothing is missing. Plain Node only.
  */
 import { readdirSync } from "node:fs";
@@ -10,7 +11,7 @@ import { hashOf, ROOT, run, say, stop } from "./run.mjs";
 import { unlessStamped } from "./stamp.mjs";
 
 const NODE_MIN = [20, 19];
-const PURPOSES = ["build", "demo", "test"];
+const PURPOSES = ["build", "demo", "test", "bench"];
 
 const { values } = parseArgs({ options: { for: { type: "string", default: "build" } } });
 if (!PURPOSES.includes(values.for))

@@ -1,8 +1,9 @@
 /** `npm run bench -- NAME`: runs one benchmark; the last line is one JSON object. */
 import { guestStart } from "./guest-start.js";
 import { type Bench, table } from "./report.js";
+import { store } from "./store.js";
 
-const BENCHES: readonly Bench[] = [guestStart];
+const BENCHES: readonly Bench[] = [guestStart, store];
 
 async function main(): Promise<void> {
   const [, , name] = process.argv;

@@ -26,20 +26,24 @@ const ownWorkspaces = {
 };
 
 export async function bundle() {
-  const { build } = await import("esbuild");
   mkdirSync(path.join(ROOT, "dist"), { recursive: true });
   const present = Object.entries(PROGRAMS).filter(([, file]) => existsSync(path.join(ROOT, file)));
+  await bundlePrograms(Object.fromEntries(present), { outdir: "dist", plugins: [ownWorkspaces] });
+}
+
+/** `programs` maps the name of each output to its source; npm packages go in too by default. */
+export async function bundlePrograms(programs, options) {
+  const { build } = await import("esbuild");
   await build({
     absWorkingDir: ROOT,
-    entryPoints: Object.fromEntries(present),
-    outdir: "dist",
+    entryPoints: programs,
     bundle: true,
     platform: "node",
     target: "node20",
     format: "esm",
     sourcemap: true,
     logLevel: "warning",
-    plugins: [ownWorkspaces],
+    ...options,
   });
 }
 

@@ -15,8 +15,9 @@ export async function checkSettings(
   const log = createLogger({ level: "silent", destination: { write: () => undefined } });
   const directory = path.resolve(settings.dataDirectory);
   const work = async (): Promise<string> => {
-    const onFailure = (): void => undefined;
-    const opened = await openStore(settings, { directory, clock, log, onFailure });
+    const ignore = (): void => undefined;
+    const reactions = { onFailure: ignore, onFailOver: ignore };
+    const opened = await openStore(settings, { directory, clock, log, ...reactions });
     const revision = await opened.store.oldestRevision();
     await opened.close();
     return `store ${settings.store}: usable, changes are kept from revision ${revision}`;

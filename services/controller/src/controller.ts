@@ -43,6 +43,8 @@ export interface ControllerPorts {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
+  /** Begins what else only the leader does; the function it returns ends it. */
+  readonly whileLeading?: (controller: Controller) => () => void;
 }
 
 export interface Controller extends CommandContext {
@@ -60,6 +62,11 @@ export interface Controller extends CommandContext {
   announce(address: string): Promise<void>;
   /** That controller's process is surely gone: leads in its place without waiting for its lease. */
   depose(leader: ControllerRecord): Promise<void>;
+  /**
+   * The store has failed over and may be behind: a new term waits out a full lease and hears every
+   * agent again before it calls any node lost.
+   */
+  distrustStore(): Promise<void>;
   /** Lets another controller lead at once; the API goes on. */
   stopLeading(): Promise<void>;
   /** Stops leading, releases the lease. The store is the caller's to close. */
@@ -89,6 +96,8 @@ class RunningController implements Controller {
   nodeViews: NodeViews;
   #leading: Leading | undefined;
   #address = "";
+  #endDuties: () => void = () => undefined;
+  readonly #ports: ControllerPorts;
   /** Settles when the newest term has begun, or is over. */
   #beginning: Promise<void> = Promise.resolve();
   readonly #leadership: Leadership;
@@ -99,6 +108,7 @@ class RunningController implements Controller {
     readonly config: ControllerConfig,
     readonly mirror: Mirror,
   ) {
+    this.#ports = ports;
     this.store = ports.store;
     this.clock = ports.clock;
     this.ids = ports.ids;
@@ -145,6 +155,10 @@ class RunningController implements Controller {
 
   async depose({ id, leaderEpoch }: ControllerRecord): Promise<void> {
     await this.#leadership.depose({ holderId: id, epoch: leaderEpoch });
+  }
+
+  async distrustStore(): Promise<void> {
+    await this.#leadership.renewTerm();
   }
 
   async stopLeading(): Promise<void> {
@@ -242,6 +256,7 @@ class RunningController implements Controller {
     const context = { mirror, clock, ids, log, leader, mirrored };
     this.#leading = new Leading(context, { sessions, nodeViews, agents, config });
     this.#leading.start();
+    this.#endDuties = this.#ports.whileLeading?.(this) ?? (() => undefined);
   }
 
   #announcement(leaderEpoch: number): Transaction {
@@ -265,6 +280,8 @@ class RunningController implements Controller {
   }
 
   #stopLeading(): void {
+    this.#endDuties();
+    this.#endDuties = () => undefined;
     this.#leading?.stop();
     this.#leading = undefined;
     this.nodeViews = new NodeViews(this.mirror, undefined);

@@ -58,6 +58,16 @@ export class Leadership {
     await this.#turn();
   }
 
+  /** Ends the term, if there is one, and tries for a new one: what this one knew can no longer be trusted. */
+  async renewTerm(): Promise<void> {
+    const term = this.#term;
+    if (this.#isStopped || term === undefined) return;
+    this.#cancelNext();
+    this.#end();
+    await this.parts.lease.release(term).catch(() => undefined);
+    await this.#turn();
+  }
+
   /** Lets somebody else lead at once. */
   async stop(): Promise<void> {
     this.#isStopped = true;

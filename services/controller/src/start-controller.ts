@@ -47,7 +47,12 @@ export async function startController(
   const { log, descriptors, onFatal } = parts;
   const clock = systemClock;
   const directory = path.resolve(settings.dataDirectory);
-  const opened = await openStore(settings, { directory, clock, log, onFailure: onFatal });
+  let onFailOver = (): void => undefined;
+  const opened = await openStore(settings, {
+    ...{ directory, clock, log },
+    onFailure: onFatal,
+    onFailOver: () => onFailOver(),
+  });
   const blobs = await createFileBlobStore({ directory: path.join(directory, "blobs") });
   const agents = new GrpcAgentDirectory(settings.agentTimeoutMs);
   const { store, lease } = opened;
@@ -55,6 +60,7 @@ export async function startController(
   const leaseCheckMs = settings.leaseTtlMs / LEASE_CHECKS;
   const config = { ...settings, leaseCheckMs, mirrorWaitMs: MIRROR_WAIT_MS };
   const controller = await createController(ports, config);
+  onFailOver = () => void controller.distrustStore();
   const others = connectToOthers(controller, settings);
   const server = controllerServer(controller, descriptors, others);
   const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));

@@ -149,6 +149,7 @@ class RunningAgent implements Agent {
     if (leaderEpoch === seen) return;
     this.#leaderEpoch = leaderEpoch;
     await this.ports.journal.putLeaderEpoch(leaderEpoch);
+    this.#reporter.hurry();
   }
 
   #addRunner(entry: JournalEntry): GuestRunner {

@@ -80,6 +80,7 @@ export class Leading {
     this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
     this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
     this.#reconcile.enqueueAll();
+    for (const { address } of this.context.mirror.nodes()) void this.#introduce(address);
   }
 
   stop(): void {
@@ -101,6 +102,16 @@ export class Leading {
     if (report.isFull) this.#onSynced(report.nodeId);
     else this.#settleOrphans(report.nodeId, report.copies);
     return { ...answer, mustJoin: false };
+  }
+
+  /** An agent that hears a new epoch reports at once, instead of at its next heartbeat. */
+  async #introduce(address: string): Promise<void> {
+    const leaderEpoch = this.context.leader.epoch;
+    try {
+      await this.parts.agents.clientFor(address).apply({ leaderEpoch, assignments: [] });
+    } catch (error) {
+      this.context.log.debug({ address, error }, "an agent could not be told who leads");
+    }
   }
 
   /** What was missed, or sent and not taken, is decided anew. */

@@ -13,6 +13,13 @@ export class NodeViews {
     private readonly sessions: NodeSessions | undefined,
   ) {}
 
+  /** Some node that is known has not been heard yet by this leader: too early to say that nothing fits. */
+  isAwaitingNodes(): boolean {
+    const { sessions } = this;
+    if (sessions === undefined) return false;
+    return this.mirror.nodes().some(({ id }) => sessions.linkOf(id) === "unknown");
+  }
+
   /** `pending` is what was decided but is not committed yet, by node. */
   all(pending: ReadonlyMap<string, Resources> = new Map()): NodeView[] {
     return this.mirror.nodes().map((node) => {

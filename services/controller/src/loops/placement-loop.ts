@@ -84,6 +84,7 @@ export class PlacementLoop {
     const request = placementRequest(value, mirror);
     const nodes = this.nodeViews.all(pending);
     const result = place(request, { revision: mirror.revision, seed: ids.random32(), nodes });
+    if (!result.isPlaced && this.nodeViews.isAwaitingNodes()) return undefined;
     const changed = result.isPlaced
       ? placed(value, result.decision)
       : unplaced(value, result.rejections);

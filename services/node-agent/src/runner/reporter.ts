@@ -32,6 +32,7 @@ export class Reporter {
   #isFullDue = true;
   #sequence = 0;
   #isBusy = false;
+  #isHurried = false;
   #isStopped = false;
   #wasReached = true;
   #cancelNext: () => void = () => undefined;
@@ -53,6 +54,12 @@ export class Reporter {
     if (this.#hasJoined) this.#soon();
   }
 
+  /** There is a new leader, which knows nothing of this node yet. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#soon();
+  }
+
   #soon(): void {
     if (this.#isBusy || this.#isStopped) return;
     this.#isBusy = true;
@@ -63,13 +70,13 @@ export class Reporter {
   async #work(): Promise<void> {
     const { config, log } = this.parts;
     let nextMs = config.heartbeatMs;
+    this.#isHurried = false;
     try {
       if (!this.#hasJoined) await this.#join();
       const mustJoin = await this.#report();
       if (!this.#wasReached) log.info({}, "the controller answers again");
       this.#wasReached = true;
-      if (mustJoin) nextMs = 0;
-      else if (this.#changed.size > 0) nextMs = 0;
+      if (mustJoin || this.#isHurried || this.#changed.size > 0) nextMs = 0;
     } catch (error) {
       if (this.#wasReached) log.warn({ error }, "the controller does not answer, trying again");
       this.#wasReached = false;

@@ -30,7 +30,7 @@ import {
   imageManifestToProto,
   parseImageManifest,
 } from "./image-codec.js";
-import { durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
+import { cleanText, durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 /** Epochs and intents; half of what fits, so that adding to one never leaves the range. */
@@ -40,7 +40,7 @@ const TIME_MS = { min: 0, max: 253_402_300_799_999 };
 const DOWNTIME_MS = { min: 0, max: 60_000 };
 const HOUR_MS = 3_600_000;
 const NAME_LENGTH_MAX = 63;
-/** Texts of agents are kept in records; longer ones are cut. */
+/** Texts of agents are kept in records; longer ones are cut, odd ones cleaned. */
 const TEXT_LENGTH_MAX = 2_000;
 const METADATA_MAX = 32;
 const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
@@ -133,14 +133,14 @@ export function parseReport(proto: ProtoReport): CopyReport {
 function parseExit(proto: ProtoReport["lastExit"]): CopyExit | undefined {
   if (proto === undefined) return undefined;
   const reason = parseOneOf("last_exit.reason", proto.reason, EXIT_REASONS);
-  return { reason, message: cut(proto.message) };
+  return { reason, message: clean(proto.message) };
 }
 
 export function errorToProto(error: ErrorDetail | undefined): ProtoError | undefined {
   return error && { ...error, metadata: { ...error.metadata } };
 }
 
-/** @throws `invalid` for an unknown kind or an odd reason; long texts are cut. */
+/** @throws `invalid` for an unknown kind or an odd reason; texts are cleaned. */
 export function parseError(proto: ProtoError | undefined): ErrorDetail | undefined {
   if (proto === undefined) return undefined;
   const { reason, message, metadata } = proto;
@@ -149,13 +149,13 @@ export function parseError(proto: ProtoError | undefined): ErrorDetail | undefin
   return {
     kind: parseOneOf("error.kind", proto.kind, ERROR_KINDS),
     reason,
-    message: cut(message),
-    metadata: Object.fromEntries(kept.map(([key, value]) => [cut(key), cut(value)])),
+    message: clean(message),
+    metadata: Object.fromEntries(kept.map(([key, value]) => [clean(key), clean(value)])),
   };
 }
 
-function cut(text: string): string {
-  return text.slice(0, TEXT_LENGTH_MAX);
+function clean(text: string): string {
+  return cleanText(text, TEXT_LENGTH_MAX);
 }
 
 export function progressToProto(

@@ -8,7 +8,7 @@ import { parseLabels, parseName, parseUuid } from "../domain/names.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import type { NodeIntroduction } from "../ports/controller-client.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf } from "./enums.js";
-import { parseInteger, parsePrintable, type Range } from "./numbers.js";
+import { cleanText, parseInteger, parsePrintable, type Range } from "./numbers.js";
 
 /** Amounts beyond this are surely a mistake, and sums of many still fit a double. */
 const AMOUNT_MAX = 2 ** 40;
@@ -61,7 +61,7 @@ export function parseIntroduction(proto: JoinNodeRequest): NodeIntroduction {
       max: 10_000,
     }),
     abilities: proto.abilities.map(parseAbility),
-    problems: proto.problems.map((each) => each.slice(0, TEXT_LENGTH_MAX)),
+    problems: proto.problems.map((each) => cleanText(each, TEXT_LENGTH_MAX)),
     incarnation: parseUuid("incarnation", proto.incarnation),
   };
 }

@@ -46,6 +46,14 @@ export function parsePrintable(field: string, value: string, lengthMax: number):
   return value;
 }
 
+/**
+ * Text of an agent that is kept and shown to people: cut, and without control characters, which
+ * would drive the terminal of whoever reads it.
+ */
+export function cleanText(text: string, lengthMax: number): string {
+  return text.slice(0, lengthMax).replaceAll(/\p{Cc}/gu, " ");
+}
+
 export function parseSha256(field: string, value: string): string {
   if (!/^[0-9a-f]{64}$/.test(value)) {
     throw invalidField(field, value, "64 lower-case hexadecimal digits");

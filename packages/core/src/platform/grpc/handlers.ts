@@ -6,7 +6,7 @@ import type {
   Metadata,
   ServerWritableStream,
 } from "@grpc/grpc-js";
-import { toDomainError } from "../../domain/errors.js";
+import { DomainError, toDomainError } from "../../domain/errors.js";
 import type { Logger } from "../../ports/logger.js";
 import { toServiceError } from "./status.js";
 import { decoded } from "./tolerant.js";
@@ -55,7 +55,20 @@ export function clientStream<Request, Response>(
 }
 
 async function* decodedEach<Request>(requests: AsyncIterable<Request>): AsyncGenerator<Request> {
-  for await (const request of requests) yield decoded(request);
+  try {
+    for await (const request of requests) yield decoded(request);
+  } catch (error) {
+    throw error instanceof DomainError ? error : brokenOff(error);
+  }
+}
+
+/** The client is gone; nobody hears this answer. */
+function brokenOff(cause: unknown): DomainError {
+  const message = "the client broke the stream off";
+  return new DomainError(
+    { kind: "cancelled", reason: "STREAM_BROKEN_OFF", message, metadata: {} },
+    { cause },
+  );
 }
 
 async function pump<Request, Response>(

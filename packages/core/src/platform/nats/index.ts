@@ -11,7 +11,8 @@ export {
   readContext,
   writeContext,
 } from "./message-context.js";
-export { type NatsCredentials, NatsLink, type NatsOptions, type NatsTls } from "./nats-link.js";
+export { NatsLink } from "./nats-link.js";
+export type { NatsCredentials, NatsOptions, NatsTls } from "./nats-options.js";
 export { type NatsRequest, request, type Service, serve } from "./request-reply.js";
 export {
   EVENTS,

@@ -7,46 +7,14 @@
  * A2 Credentials that are refused are an error in the log, once, and do not end the attempts: an
  *    operator may mend the server.
  */
-import {
-  type ConnectionOptions,
-  connect,
-  type NatsConnection,
-  nkeyAuthenticator,
-  type Status,
-} from "@nats-io/transport-node";
+import { connect, type NatsConnection, type Status } from "@nats-io/transport-node";
 import { type DomainError, unavailable } from "../../domain/errors.js";
 import type { Logger } from "../../ports/logger.js";
 import { systemClock } from "../system-clock.js";
 import { connectFailure, isRefusal } from "./nats-errors.js";
-
-export type NatsCredentials =
-  | { readonly user: string; readonly password: string }
-  /** The text of a seed file, `SU...`. */
-  | { readonly nkeySeed: string };
-
-/** PEM texts. */
-export interface NatsTls {
-  /** Who must have signed the server's certificate; undefined = the system's authorities. */
-  readonly ca: string | undefined;
-  /** Ours, where the server asks for one. */
-  readonly identity: { readonly cert: string; readonly key: string } | undefined;
-}
-
-export interface NatsOptions {
-  /** host:port each. */
-  readonly servers: readonly string[];
-  /** Shown by the server's monitoring. */
-  readonly name: string;
-  readonly credentials: NatsCredentials | undefined;
-  /** Undefined = as the server wants it; otherwise never without TLS. */
-  readonly tls: NatsTls | undefined;
-  readonly connectTimeoutMs: number;
-  readonly reconnectMs: number;
-  readonly pingMs: number;
-}
+import { checkSeed, connectionOptions, type NatsOptions } from "./nats-options.js";
 
 const DRAIN_MS_MAX = 2_000;
-const PINGS_MISSED_MAX = 2;
 
 export class NatsLink {
   #connection: NatsConnection | undefined;
@@ -62,8 +30,9 @@ export class NatsLink {
     private readonly log: Logger,
   ) {}
 
-  /** Begins to connect and returns at once. */
+  /** Begins to connect and returns at once. @throws `invalid` when the nkey seed is none. */
   static open(options: NatsOptions, log: Logger): NatsLink {
+    checkSeed(options.credentials);
     const link = new NatsLink(options, log.child({ component: "nats" }));
     void link.#attempt();
     return link;
@@ -190,28 +159,6 @@ export class NatsLink {
 
 function closed(): DomainError {
   return unavailable("nats", "the link is closed");
-}
-
-function connectionOptions(options: NatsOptions): ConnectionOptions {
-  const { credentials, tls } = options;
-  return {
-    servers: [...options.servers],
-    name: options.name,
-    timeout: options.connectTimeoutMs,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: options.reconnectMs,
-    pingInterval: options.pingMs,
-    maxPingOut: PINGS_MISSED_MAX,
-    ignoreAuthErrorAbort: true,
-    ...(credentials && authentication(credentials)),
-    ...(tls && { tls: { ...(tls.ca !== undefined && { ca: tls.ca }), ...tls.identity } }),
-  };
-}
-
-function authentication(credentials: NatsCredentials): ConnectionOptions {
-  if ("user" in credentials) return { user: credentials.user, pass: credentials.password };
-  const seed = new TextEncoder().encode(credentials.nkeySeed.trim());
-  return { authenticator: nkeyAuthenticator(seed) };
 }
 
 async function drained(connection: NatsConnection): Promise<void> {

@@ -119,7 +119,12 @@ async function measureMode(cluster: Cluster, mode: QemuMode): Promise<BenchResul
 }
 
 function bareGuest(mode: QemuMode): BareGuest {
-  const boot = { kernelPath: TINY, initrdPath: undefined, commandLine: "beat=10" };
+  const boot = {
+    kind: "kernel" as const,
+    kernelPath: TINY,
+    initrdPath: undefined,
+    commandLine: "beat=10",
+  };
   return { mode, memoryMib: MEMORY_MIB, boot };
 }
 

@@ -6,6 +6,7 @@ import path from "node:path";
 import {
   BLOB_ROLES,
   type BlobRole,
+  DISK_FORMATS,
   DomainError,
   IMAGE_KINDS,
   type ImageManifest,
@@ -49,9 +50,9 @@ export async function readImageSource(file: string, id?: string): Promise<ImageS
     const { size } = await stat(blobPath).catch((error: unknown) => cannotRead(blobPath, error));
     blobs.push({ role, sha256: await sha256Of(blobPath), sizeBytes: size });
   }
-  const { kind, commandLine, memoryMibMin } = described;
-  const manifest = { kind, architecture: "x86_64" as const, commandLine, memoryMibMin, blobs };
-  return { id: parseName("id", id ?? described.id), manifest, files };
+  const { id: ownId, ...rest } = described;
+  const manifest = { ...rest, architecture: "x86_64" as const, blobs };
+  return { id: parseName("id", id ?? ownId), manifest, files };
 }
 
 /** Streams the image in; `onProgress` hears of bytes sent. */
@@ -119,6 +120,9 @@ interface Description {
   readonly kind: ImageManifest["kind"];
   readonly commandLine: string;
   readonly memoryMibMin: number;
+  readonly diskFormat: ImageManifest["diskFormat"];
+  readonly diskMib: number;
+  readonly command: readonly string[];
   readonly blobs: readonly { readonly role: BlobRole; readonly file: string }[];
 }
 
@@ -133,6 +137,9 @@ async function readDescription(file: string): Promise<Description> {
     kind: parseOneOf("kind", textOf(parsed["kind"]), IMAGE_KINDS),
     commandLine: textOf(parsed["commandLine"]),
     memoryMibMin: Number(parsed["memoryMibMin"] ?? 1),
+    diskFormat: DISK_FORMATS.find((each) => each === parsed["diskFormat"]),
+    diskMib: Number(parsed["diskMib"] ?? 0),
+    command: Array.isArray(parsed["command"]) ? parsed["command"].map(textOf) : [],
     blobs: blobs.map((blob) => ({
       role: parseOneOf("blobs.role", textOf(blob["role"]), BLOB_ROLES),
       file: textOf(blob["file"]),

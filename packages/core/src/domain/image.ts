@@ -5,24 +5,34 @@
 
 import type { Mode } from "./mode.js";
 
-export const BLOB_ROLES = ["kernel", "initrd"] as const;
+export const BLOB_ROLES = ["kernel", "initrd", "disk", "rootfs"] as const;
 export type BlobRole = (typeof BLOB_ROLES)[number];
 
-/** `linux`: a bzImage and an initramfs. `pvh`: one ELF program entered by the PVH boot protocol. */
-export const IMAGE_KINDS = ["linux", "pvh"] as const;
+/**
+ * `linux`: a bzImage and an initramfs. `pvh`: one ELF program entered by the PVH boot protocol.
+ * `disk`: a bootable disk. `rootfs`: a root file system as a tar archive, for containers.
+ */
+export const IMAGE_KINDS = ["linux", "pvh", "disk", "rootfs"] as const;
 export type ImageKind = (typeof IMAGE_KINDS)[number];
 
 /** The modes that can boot each kind of image. */
 export const IMAGE_MODES: Readonly<Record<ImageKind, readonly Mode[]>> = {
   linux: ["hybrid", "paravirt"],
   pvh: ["hybrid", "paravirt"],
+  disk: ["full", "hybrid"],
+  rootfs: ["container"],
 };
 
 /** The blobs each kind of image needs, no more and no less. */
 export const IMAGE_ROLES: Readonly<Record<ImageKind, readonly BlobRole[]>> = {
   linux: ["kernel", "initrd"],
   pvh: ["kernel"],
+  disk: ["disk"],
+  rootfs: ["rootfs"],
 };
+
+export const DISK_FORMATS = ["raw", "qcow2"] as const;
+export type DiskFormat = (typeof DISK_FORMATS)[number];
 
 export interface ImageBlob {
   readonly role: BlobRole;
@@ -36,6 +46,12 @@ export interface ImageManifest {
   readonly architecture: "x86_64";
   readonly commandLine: string;
   readonly memoryMibMin: number;
+  /** Of the disk blob; undefined for images without one. */
+  readonly diskFormat: DiskFormat | undefined;
+  /** Size of the disk that the guest sees, in MiB; 0 for images without one. */
+  readonly diskMib: number;
+  /** First process of a `rootfs`: its path and arguments; empty for the others. */
+  readonly command: readonly string[];
   readonly blobs: readonly ImageBlob[];
 }
 
@@ -53,6 +69,7 @@ export function canonicalManifest(manifest: ImageManifest): string {
   const blobs = [...manifest.blobs]
     .sort((a, b) => (a.role < b.role ? -1 : 1))
     .map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes }));
-  const { kind, architecture, commandLine, memoryMibMin } = manifest;
-  return JSON.stringify({ kind, architecture, commandLine, memoryMibMin, blobs });
+  const { kind, architecture, commandLine, memoryMibMin, diskFormat, diskMib, command } = manifest;
+  const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command };
+  return JSON.stringify({ kind, architecture, ...boot, blobs });
 }

@@ -14,7 +14,26 @@
  */
 
 import type { CopyExit, CopyRef, MigrationProgress } from "../domain/copy.js";
+import type { DiskFormat } from "../domain/image.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
+
+/**
+ * `kernel`: booted directly. `disk`: firmware boots the first disk. `rootfs`: a container's root
+ * file system as a tar archive.
+ */
+export type BootSource =
+  | {
+      readonly kind: "kernel";
+      readonly kernelPath: string;
+      readonly initrdPath: string | undefined;
+    }
+  | { readonly kind: "disk" }
+  | { readonly kind: "rootfs"; readonly rootfsPath: string; readonly command: readonly string[] };
+
+export interface CopyDisk {
+  readonly path: string;
+  readonly format: DiskFormat;
+}
 
 /**
  * Everything needed to run one copy of a guest. Paths are absolute and made by us, never by a user.
@@ -23,15 +42,15 @@ export interface CopyLaunch extends CopyRef {
   readonly mode: Mode;
   readonly vcpuCount: number;
   readonly memoryMib: number;
-  readonly boot: {
-    readonly kernelPath: string;
-    readonly initrdPath: string | undefined;
+  readonly boot: BootSource & {
     /**
      * Kernel command line; may hold any printable character, so an engine must never split or
      * re-parse it.
      */
     readonly commandLine: string;
   };
+  /** The guest's disks, in the order in which it sees them. */
+  readonly disks: readonly CopyDisk[];
   /** True: wait, stopped, for a migration stream instead of booting. */
   readonly isIncoming: boolean;
 }

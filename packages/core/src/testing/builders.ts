@@ -60,6 +60,9 @@ const IMAGE: Image = {
     architecture: "x86_64",
     commandLine: "console=ttyS0",
     memoryMibMin: 64,
+    diskFormat: undefined,
+    diskMib: 0,
+    command: [],
     blobs: [
       { role: "kernel", sha256: SHA256, sizeBytes: 1000 },
       { role: "initrd", sha256: SHA256.replaceAll("0", "f"), sizeBytes: 2000 },

@@ -101,6 +101,9 @@ const NO_IMAGE: ImageManifest = {
   architecture: "x86_64",
   commandLine: "",
   memoryMibMin: 1,
+  diskFormat: undefined,
+  diskMib: 0,
+  command: [],
   blobs: [],
 };
 

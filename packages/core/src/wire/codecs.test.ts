@@ -3,7 +3,7 @@ import type { JoinNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/regist
 import { JoinNodeRequest as JoinMessage } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 import type { ImageManifest as ProtoManifest } from "@innkeeper/proto/innkeeper/v1/image";
 import { describe, expect, it } from "vitest";
-import { IMAGE_KINDS, IMAGE_ROLES } from "../domain/image.js";
+import { IMAGE_KINDS, IMAGE_ROLES, type ImageBlob } from "../domain/image.js";
 import { aNode, anImage } from "../testing/builders.js";
 import { forEachSeed } from "../testing/prng.js";
 import * as enums from "./enums.js";
@@ -60,8 +60,11 @@ describe("introductions of nodes", () => {
 describe("image manifests", () => {
   it.each(IMAGE_KINDS)("of kind %s come back as they were sent", (kind) => {
     const { manifest } = anImage();
-    const blobs = manifest.blobs.filter(({ role }) => IMAGE_ROLES[kind].includes(role));
-    const sent = { ...manifest, kind, blobs };
+    const [blob] = manifest.blobs as [ImageBlob];
+    const blobs = IMAGE_ROLES[kind].map((role) => ({ ...blob, role }));
+    const disk = kind === "disk" ? { diskFormat: "qcow2" as const, diskMib: 2048 } : {};
+    const command = kind === "rootfs" ? ["/init", "a b", "'c'"] : [];
+    const sent = { ...manifest, kind, ...disk, command, blobs };
     expect(parseImageManifest("m", imageManifestToProto(sent))).toEqual(sent);
   });
 
@@ -74,6 +77,9 @@ describe("image manifests", () => {
     ["m.command_line", { commandLine: "new\nline" }],
     ["m.command_line", { commandLine: "x".repeat(1025) }],
     ["m.memory_mib_min", { memoryMibMin: 0 }],
+    ["m.disk_mib", { diskMib: 1 }],
+    ["m.disk_format", { diskFormat: "DISK_FORMAT_RAW" as ProtoManifest["diskFormat"] }],
+    ["m.command", { command: ["/init"] }],
     ["m.blobs", { blobs: [kernel] }],
     ["m.blobs", { blobs: [kernel, initrd, initrd] }],
     ["m.blobs[1].sha256", { blobs: [kernel, { ...initrd, sha256: "../x" }] }],

@@ -6,6 +6,7 @@ import {
 } from "@innkeeper/proto/innkeeper/v1/guest";
 import {
   BlobRole as ProtoBlobRole,
+  DiskFormat as ProtoDiskFormat,
   ImageKind as ProtoImageKind,
 } from "@innkeeper/proto/innkeeper/v1/image";
 import { NodeState as ProtoNodeState } from "@innkeeper/proto/innkeeper/v1/node";
@@ -17,7 +18,7 @@ import { Mode as ProtoMode } from "@innkeeper/proto/innkeeper/v1/resources";
 import { invalidField } from "../domain/errors.js";
 import type { DesiredRunState, RestartWhen } from "../domain/guest.js";
 import type { GuestPhase } from "../domain/guest-phase.js";
-import type { BlobRole, ImageKind } from "../domain/image.js";
+import type { BlobRole, DiskFormat, ImageKind } from "../domain/image.js";
 import type { ModeRequest } from "../domain/mode.js";
 import type { NodeState } from "../domain/node.js";
 import type { OperationKind, OperationState } from "../domain/operation.js";
@@ -59,11 +60,20 @@ export const PHASE_TO_PROTO = {
 export const IMAGE_KIND_TO_PROTO = {
   linux: ProtoImageKind.LINUX,
   pvh: ProtoImageKind.PVH,
+  disk: ProtoImageKind.DISK,
+  rootfs: ProtoImageKind.ROOTFS,
 } satisfies Record<ImageKind, ProtoImageKind>;
+
+export const DISK_FORMAT_TO_PROTO = {
+  raw: ProtoDiskFormat.RAW,
+  qcow2: ProtoDiskFormat.QCOW2,
+} satisfies Record<DiskFormat, ProtoDiskFormat>;
 
 export const BLOB_ROLE_TO_PROTO = {
   kernel: ProtoBlobRole.KERNEL,
   initrd: ProtoBlobRole.INITRD,
+  disk: ProtoBlobRole.DISK,
+  rootfs: ProtoBlobRole.ROOTFS,
 } satisfies Record<BlobRole, ProtoBlobRole>;
 
 export const NODE_STATE_TO_PROTO = {

@@ -1,15 +1,28 @@
 /** Image manifests on the wire: parsed and checked on the way in, written on the way out. */
-import type {
-  ImageBlob as ProtoBlob,
-  ImageManifest as ProtoManifest,
+import {
+  type ImageBlob as ProtoBlob,
+  DiskFormat as ProtoDiskFormat,
+  type ImageManifest as ProtoManifest,
 } from "@innkeeper/proto/innkeeper/v1/image";
 import { invalidField } from "../domain/errors.js";
-import { IMAGE_ROLES, type ImageBlob, type ImageManifest } from "../domain/image.js";
-import { BLOB_ROLE_TO_PROTO, IMAGE_KIND_TO_PROTO, parseEnum } from "./enums.js";
+import {
+  IMAGE_ROLES,
+  type ImageBlob,
+  type ImageKind,
+  type ImageManifest,
+} from "../domain/image.js";
+import {
+  BLOB_ROLE_TO_PROTO,
+  DISK_FORMAT_TO_PROTO,
+  IMAGE_KIND_TO_PROTO,
+  parseEnum,
+} from "./enums.js";
 import { parseInteger, parsePrintable, parseSha256 } from "./numbers.js";
 
 export const COMMAND_LINE_LENGTH_MAX = 1024;
 const BLOB_BYTES_MAX = 64 * 1024 ** 3;
+const DISK_MIB_MAX = 2 ** 30;
+const COMMAND_WORDS_MAX = 64;
 const MEMORY_MIB_MAX = 1024 * 1024;
 
 /** @throws `invalid` for a malformed field, missing or surplus blobs. */
@@ -37,8 +50,39 @@ export function parseImageManifest(field: string, proto: ProtoManifest | undefin
       min: 1,
       max: MEMORY_MIB_MAX,
     }),
+    ...parseDisk(field, kind, proto),
+    command: parseCommand(`${field}.command`, kind, proto.command),
     blobs,
   };
+}
+
+function parseDisk(
+  field: string,
+  kind: ImageKind,
+  { diskFormat, diskMib }: ProtoManifest,
+): Pick<ImageManifest, "diskFormat" | "diskMib"> {
+  const isDisk = kind === "disk";
+  const range = isDisk ? { min: 1, max: DISK_MIB_MAX } : { min: 0, max: 0 };
+  const mib = parseInteger(`${field}.disk_mib`, diskMib, range);
+  if (!isDisk && diskFormat !== ProtoDiskFormat.UNSPECIFIED) {
+    throw invalidField(`${field}.disk_format`, diskFormat, `unset for a ${kind} image`);
+  }
+  const format = isDisk && parseEnum(`${field}.disk_format`, diskFormat, DISK_FORMAT_TO_PROTO);
+  return { diskFormat: format || undefined, diskMib: mib };
+}
+
+function parseCommand(field: string, kind: ImageKind, command: readonly string[]): string[] {
+  const isNeeded = kind === "rootfs";
+  const isRightLength = isNeeded
+    ? command.length >= 1 && command.length <= COMMAND_WORDS_MAX
+    : command.length === 0;
+  if (!isRightLength) {
+    const allowed = isNeeded ? `1 to ${COMMAND_WORDS_MAX} words` : `none for a ${kind} image`;
+    throw invalidField(field, `${command.length} words`, allowed);
+  }
+  return command.map((word, index) =>
+    parsePrintable(`${field}[${index}]`, word, COMMAND_LINE_LENGTH_MAX),
+  );
 }
 
 function parseBlob(field: string, proto: ProtoBlob): ImageBlob {
@@ -58,6 +102,11 @@ export function imageManifestToProto(manifest: ImageManifest): ProtoManifest {
     architecture: manifest.architecture,
     commandLine: manifest.commandLine,
     memoryMibMin: manifest.memoryMibMin,
+    diskFormat: manifest.diskFormat
+      ? DISK_FORMAT_TO_PROTO[manifest.diskFormat]
+      : ProtoDiskFormat.UNSPECIFIED,
+    diskMib: manifest.diskMib,
+    command: [...manifest.command],
     blobs: manifest.blobs.map((blob) => ({ ...blob, role: BLOB_ROLE_TO_PROTO[blob.role] })),
   };
 }

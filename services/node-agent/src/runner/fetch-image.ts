@@ -4,24 +4,44 @@ import {
   DomainError,
   type GuestAssignment,
   type ImageBlob,
+  type ImageManifest,
 } from "@innkeeper/core";
 import type { RunnerContext } from "./runner-context.js";
 
-/**
- * @throws `unavailable` when a blob cannot be fetched now; `corrupt` when the image lacks its
- * kernel.
- */
-export async function fetchBoot(
+export type BlobPaths = ReadonlyMap<ImageBlob["role"], string>;
+
+/** @throws `unavailable` when a blob cannot be fetched now. */
+export async function fetchBlobs(
   context: RunnerContext,
-  assignment: GuestAssignment,
-): Promise<CopyLaunch["boot"]> {
-  const { image } = assignment;
+  { image }: GuestAssignment,
+): Promise<BlobPaths> {
   const paths = new Map<ImageBlob["role"], string>();
   for (const blob of image.blobs) paths.set(blob.role, await fetchBlob(context, blob));
-  const kernelPath = paths.get("kernel");
-  if (kernelPath === undefined) throw noKernel(assignment);
+  return paths;
+}
+
+/** What the engine boots. @throws `corrupt` when the image lacks a blob that its kind needs. */
+export function bootOf(assignment: GuestAssignment, paths: BlobPaths): CopyLaunch["boot"] {
+  const { image } = assignment;
   const commandLine = [image.commandLine, assignment.commandLine].filter(Boolean).join(" ");
-  return { kernelPath, initrdPath: paths.get("initrd"), commandLine };
+  const pathOf = (role: ImageBlob["role"]): string => {
+    const path = paths.get(role);
+    if (path === undefined) throw blobMissing(assignment, image, role);
+    return path;
+  };
+  switch (image.kind) {
+    case "linux":
+    case "pvh": {
+      const initrdPath = paths.get("initrd");
+      return { kind: "kernel", kernelPath: pathOf("kernel"), initrdPath, commandLine };
+    }
+    case "disk":
+      return { kind: "disk", commandLine };
+    case "rootfs": {
+      const rootfsPath = pathOf("rootfs");
+      return { kind: "rootfs", rootfsPath, command: image.command, commandLine };
+    }
+  }
 }
 
 async function fetchBlob({ blobs, controller }: RunnerContext, blob: ImageBlob): Promise<string> {
@@ -29,11 +49,15 @@ async function fetchBlob({ blobs, controller }: RunnerContext, blob: ImageBlob):
   return await blobs.pathOf(blob.sha256);
 }
 
-function noKernel({ guestId }: GuestAssignment): DomainError {
+function blobMissing(
+  { guestId }: GuestAssignment,
+  { kind }: ImageManifest,
+  role: string,
+): DomainError {
   return new DomainError({
     kind: "corrupt",
-    reason: "IMAGE_WITHOUT_KERNEL",
-    message: `the image of guest "${guestId}" has no kernel`,
-    metadata: { guest: guestId },
+    reason: "IMAGE_INCOMPLETE",
+    message: `the ${kind} image of guest "${guestId}" has no ${role}`,
+    metadata: { guest: guestId, role },
   });
 }

@@ -28,7 +28,7 @@ import {
   toDomainError,
   unavailable,
 } from "@innkeeper/core";
-import { fetchBoot } from "./fetch-image.js";
+import { bootOf, fetchBlobs } from "./fetch-image.js";
 import type { RunnerContext } from "./runner-context.js";
 
 /** Pause after an act that failed, before it is tried again. */
@@ -239,14 +239,14 @@ export class GuestRunner {
     const launched = afterLaunch(before, assignment, clock.nowMs());
     this.#memory = launched;
     try {
-      const boot = await fetchBoot(this.context, assignment);
+      const boot = bootOf(assignment, await fetchBlobs(this.context, assignment));
       if (this.#assignment !== assignment) {
         if (this.#memory === launched) this.#memory = before;
         return;
       }
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
       const { guestUid, epoch, mode, memoryMib } = assignment;
-      const launch = { guestUid, epoch, mode, memoryMib, boot, isIncoming };
+      const launch = { guestUid, epoch, mode, memoryMib, boot, disks: [], isIncoming };
       this.#attach(await this.#engine().launch({ ...launch, vcpuCount: assignment.vcpuCount }));
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {

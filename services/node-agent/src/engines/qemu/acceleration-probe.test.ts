@@ -60,7 +60,7 @@ async function probed(parts: ProbeParts) {
   void result.finally(() => {
     isDone = true;
   });
-  for (let turn = 0; turn < 10_000 && !isDone; turn += 1) await clock.advance(5);
+  for (let turn = 0; turn < 1_000 && !isDone; turn += 1) await clock.advance(50);
   return await result;
 }
 

@@ -91,9 +91,22 @@ async function tryGuest(
   parts: ProbeParts,
   { acceleration, mode }: { acceleration: QemuAcceleration; mode: QemuMode },
 ): Promise<string | undefined> {
-  const boot = { kernelPath: parts.kernelPath, initrdPath: undefined, commandLine: "" };
+  const boot = {
+    kind: "kernel" as const,
+    kernelPath: parts.kernelPath,
+    initrdPath: undefined,
+    commandLine: "",
+  };
   const ref = { guestUid: PROBE_UID, epoch: 1 };
-  const launch = { ...ref, mode, vcpuCount: 1, memoryMib: MEMORY_MIB, boot, isIncoming: false };
+  const launch = {
+    ...ref,
+    mode,
+    vcpuCount: 1,
+    memoryMib: MEMORY_MIB,
+    boot,
+    disks: [],
+    isIncoming: false,
+  };
   let copy: EngineCopy | undefined;
   try {
     copy = await parts.launch(launch, acceleration);

@@ -23,7 +23,8 @@ function aLaunch(commandLine: string, launch: Partial<CopyLaunch> = {}): CopyLau
     mode: "hybrid",
     vcpuCount: 2,
     memoryMib: 64,
-    boot: { kernelPath: "/blobs/kernel", initrdPath: "/blobs/initrd", commandLine },
+    boot: { kind: "kernel", kernelPath: "/blobs/kernel", initrdPath: "/blobs/initrd", commandLine },
+    disks: [],
     isIncoming: false,
     ...launch,
   };
@@ -77,7 +78,12 @@ describe("the arguments of a copy", () => {
   });
 
   it("name no path but those of kernel and initrd: QEMU runs in the copy's directory", () => {
-    const boot = { kernelPath: "kernel", initrdPath: undefined, commandLine: "" };
+    const boot = {
+      kind: "kernel" as const,
+      kernelPath: "kernel",
+      initrdPath: undefined,
+      commandLine: "",
+    };
     expect(qemuArguments(aLaunch("", { boot }), MACHINE).join(" ")).not.toContain("/");
     expect(qemuArguments(aLaunch("", { boot }), MACHINE)).not.toContain("-initrd");
   });

@@ -5,7 +5,13 @@
  * `hybrid`   q35 with firmware and PCI, paravirtual network, entropy and balloon.
  * `paravirt` microvm: no firmware menus, no PCI; virtio over memory-mapped I/O, direct kernel boot.
  */
-import type { Acceleration, CopyLaunch, Mode } from "@innkeeper/core";
+import {
+  type Acceleration,
+  type CopyLaunch,
+  type DomainError,
+  type Mode,
+  precondition,
+} from "@innkeeper/core";
 import { COPY_FILES, copyName } from "./copy-directory.js";
 
 export const QEMU_MODES = ["hybrid", "paravirt"] as const satisfies readonly Mode[];
@@ -44,7 +50,6 @@ export interface QemuMachine {
 /** Run inside the copy's directory. */
 export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[] {
   const { mode, acceleration } = machine;
-  const { kernelPath, initrdPath } = launch.boot;
   return [
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...["-name", copyName(launch), "-uuid", launch.guestUid],
@@ -56,11 +61,23 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...["-no-reboot", "-trace", "qemu_system_shutdown_request"],
     ...consoleArguments(),
     ...devices(mode, launch.guestUid),
-    ...["-kernel", kernelPath],
-    ...(initrdPath === undefined ? [] : ["-initrd", initrdPath]),
-    ...["-append", kernelCommandLine(launch.boot.commandLine, machine)],
+    ...bootArguments(launch.boot, machine),
     ...(launch.isIncoming ? ["-incoming", "defer", "-S"] : []),
   ];
+}
+
+function bootArguments(boot: CopyLaunch["boot"], machine: QemuMachine): string[] {
+  if (boot.kind !== "kernel") throw notBootable(boot.kind);
+  const { kernelPath, initrdPath, commandLine } = boot;
+  return [
+    ...["-kernel", kernelPath],
+    ...(initrdPath === undefined ? [] : ["-initrd", initrdPath]),
+    ...["-append", kernelCommandLine(commandLine, machine)],
+  ];
+}
+
+function notBootable(kind: string): DomainError {
+  return precondition("IMAGE_NOT_BOOTABLE", `qemu boots no ${kind} images`, { kind });
 }
 
 /** The guest's own, and what only the machine can know. */

@@ -50,10 +50,12 @@ function qemuHarness(mode: "paravirt" | "hybrid"): EngineHarness {
       vcpuCount: 1,
       memoryMib: 32,
       boot: {
+        kind: "kernel",
         kernelPath: manner === "broken" ? path.join(root, "no-such-kernel") : TINY,
         initrdPath: undefined,
         commandLine: commandLines[manner],
       },
+      disks: [],
       isIncoming: false,
     }),
     settle: (promise) => withDeadline(promise),

@@ -57,10 +57,12 @@ function simHarness(
       vcpuCount: 1,
       memoryMib: 256,
       boot: {
+        kind: "kernel",
         kernelPath: "/kernel",
         initrdPath: undefined,
         commandLine: { lasting: "beat=4", "powers-off": "beat=4 exit=4", broken: BROKEN }[manner],
       },
+      disks: [],
       isIncoming: false,
     }),
     settle: async (promise) => {

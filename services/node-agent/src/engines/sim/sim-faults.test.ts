@@ -16,7 +16,8 @@ const LAUNCH: CopyLaunch = {
   mode: "hybrid",
   vcpuCount: 1,
   memoryMib: 512,
-  boot: { kernelPath: "/kernel", initrdPath: undefined, commandLine: "" },
+  boot: { kind: "kernel", kernelPath: "/kernel", initrdPath: undefined, commandLine: "" },
+  disks: [],
   isIncoming: false,
 };
 const INCOMING = { ...LAUNCH, epoch: 2, isIncoming: true };

@@ -1,0 +1,68 @@
+/**
+ * What the tests in test/e2e need before they run: an engine, base images, our images. They get it
+ * by `inject("engine")`; where it cannot be had, they get the reason and skip themselves.
+ */
+import { makeBaseImages } from "./base-images.mjs";
+import { makeContainerFiles } from "./containers.mjs";
+import { useEngine } from "./docker.mjs";
+import { findProgram, say, tryRun } from "./run.mjs";
+
+/** Tests must not replace the images that somebody works with. */
+const IMAGES = {
+  INN_CONTROLLER_IMAGE: "innkeeper/controller:test",
+  INN_AGENT_IMAGE: "innkeeper/agent:test",
+  INN_NATS_BUILT_IMAGE: "innkeeper/nats:test",
+};
+
+const OFFICIAL = [
+  "node:20-bookworm-slim",
+  "debian:bookworm-slim",
+  "redis:7-bookworm",
+  "nats:2.10-alpine",
+];
+const PULL_TIMEOUT_MS = 300_000;
+
+export async function setup(project) {
+  const engine = await useEngine();
+  if (engine.reason !== undefined) {
+    project.provide("engine", { reason: engine.reason });
+    return undefined;
+  }
+  const { env, compose, stop } = engine;
+  const built = await buildImages(env, compose);
+  project.provide("engine", {
+    dockerHost: env.DOCKER_HOST ?? "",
+    isComposePlugin: compose.length > 1,
+    ...built,
+  });
+  return async () => {
+    if (env !== process.env) tryRun("docker", ["image", "prune", "--force"], { env });
+    await stop();
+  };
+}
+
+/** Gives `{ environment }` for docker-compose.yml, or `{ reason }`. */
+async function buildImages(env, compose) {
+  const bases = baseImages(env);
+  if (bases === undefined) return { reason: "no image registry is reached from here" };
+  await makeContainerFiles();
+  const environment = { ...IMAGES, ...bases };
+  const [program, ...args] = [...compose, "build"];
+  const { status, stdout, stderr } = tryRun(program, args, { env: { ...env, ...environment } });
+  if (status !== 0) throw new Error(`images cannot be built:\n${stdout}${stderr}`);
+  return { environment };
+}
+
+/** The official ones where they are or can be had, else our own. */
+function baseImages(env) {
+  const docker = (...args) =>
+    tryRun("docker", args, { env, timeout: PULL_TIMEOUT_MS }).status === 0;
+  const isHere = (name) => docker("image", "inspect", name);
+  if (OFFICIAL.every(isHere)) return {};
+  const canMake = process.getuid?.() === 0 && findProgram("debootstrap") !== undefined;
+  const made = tryRun("docker", ["images", "--quiet", "innkeeper-base/debian"], { env }).stdout;
+  if (canMake && made !== "") return makeBaseImages(env);
+  say("looking for official base images");
+  if (OFFICIAL.every((name) => isHere(name) || docker("pull", "--quiet", name))) return {};
+  return canMake ? makeBaseImages(env) : undefined;
+}

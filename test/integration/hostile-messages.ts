@@ -34,7 +34,7 @@ export function allRpcs(): readonly Rpc[] {
   const root = new protobuf.Root();
   root.resolvePath = (_, target) =>
     target.startsWith("google/") ? target : path.join(PROTO, target);
-  root.loadSync(SERVICES);
+  root.loadSync(SERVICES, { keepCase: true });
   root.resolveAll();
   const packages = ["innkeeper.v1", "innkeeper.agent.v1"];
   const services = packages.flatMap((name) =>

@@ -86,9 +86,10 @@ export class InProcessCluster {
     return running;
   }
 
-  /** The image `tiny`, as set-up built it. */
-  async importTiny(): Promise<void> {
-    await importImage(this.client, await readImageSource(TINY));
+  /** The image `tiny`, as set-up built it; also under another name, in need of more memory. */
+  async importTiny(id = "tiny", memoryMibMin = 8): Promise<void> {
+    const source = await readImageSource(TINY, id);
+    await importImage(this.client, { ...source, manifest: { ...source.manifest, memoryMibMin } });
   }
 
   async stopController(): Promise<void> {

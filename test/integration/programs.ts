@@ -28,6 +28,14 @@ export interface Finished {
   readonly err: string;
 }
 
+export interface Begun {
+  readonly child: ChildProcess;
+  /** What it has said so far. */
+  readonly out: () => string;
+  readonly err: () => string;
+  readonly ended: () => Promise<void>;
+}
+
 type Env = Readonly<Record<string, string>>;
 
 export class Programs {
@@ -71,8 +79,8 @@ export class Programs {
     return { code: child.exitCode, out: out(), err: err() };
   }
 
-  /** Starts `inn` and gives what it has said so far. */
-  innLater(endpoint: string, ...args: readonly string[]) {
+  /** Starts `inn` and does not wait for its end. */
+  innLater(endpoint: string, ...args: readonly string[]): Begun {
     const child = this.#spawn("inn", args, { INN_ENDPOINT: endpoint });
     const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
     return { child, out, err, ended: () => ended(child) };
@@ -143,9 +151,10 @@ export class Programs {
 
   #spawn(program: string, args: readonly string[], env: Env): ChildProcess {
     const file = path.join(ROOT, "dist", `${program}.js`);
-    const child = spawn(process.execPath, [file, ...args], {
+    const settings = Object.entries({ INN_LOG_LEVEL: "warn", INN_PROJECT: "", ...env });
+    const pairs = settings.map(([name, value]) => `${name}=${value}`);
+    const child = spawn("env", [...pairs, process.execPath, file, ...args], {
       cwd: this.directory,
-      env: { PATH: process.env["PATH"] ?? "", INN_LOG_LEVEL: "warn", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#running.add(child);

@@ -1,0 +1,376 @@
+/**
+ * For every field of every request: values that are refused whatever the state. Each row is a valid
+ * request, one field of it, and bad values for that field.
+ */
+
+export interface BadField {
+  /** `Service.Method`. */
+  readonly rpc: string;
+  /** Path of the field, as messages name it. */
+  readonly field: string;
+  readonly values: readonly unknown[];
+  /** A request in which only this field will be bad. */
+  readonly request: object;
+}
+
+const LONG = "x".repeat(64 * 1024);
+const NAMES = ["A", "-x", "x-", "a,b", "a\nb", "../x", '"', "x".repeat(64), LONG, "ü", "a\0"];
+const NEEDED_NAMES = ["", ...NAMES];
+const REQUEST_IDS = ["1", "6F9619FF-8B86-4011-B42D-00C04FC964FF", "../x", LONG];
+const UUIDS = ["", ...REQUEST_IDS];
+const HASHES = ["", "abc", "A".repeat(64), `../${"a".repeat(61)}`, LONG];
+const ENUMS = [99, -1];
+const NEEDED_ENUMS = [0, ...ENUMS];
+const NEGATIVE = [-1, -(2 ** 31)];
+const TOKENS = ["x", "e30", Buffer.from('["v1","other","a"]').toString("base64url"), LONG];
+const LABELS = [
+  { "a b": "x" },
+  { "": "x" },
+  { k: "a b" },
+  { k: "x".repeat(64) },
+  { [LONG]: "" },
+  Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`k${n}`, ""])),
+];
+const DURATIONS = [{ seconds: -1 }, { seconds: 3601 }, { nanos: 1_000_000_000 }];
+const COMMAND_LINES = ["a\nb", "a\0b", "ü", "x".repeat(1025), LONG];
+const ETAGS = ["x", "-1", "0", "1.5", LONG];
+const ADDRESSES = ["", "x", "host", "host:0", "a b:1", "host:99999999", "/x:1", LONG];
+
+type Fields = Readonly<Record<string, readonly unknown[]>>;
+
+function rows(rpc: string, request: object, fields: Fields): readonly BadField[] {
+  return Object.entries(fields).map(([field, values]) => ({ rpc, field, values, request }));
+}
+
+const UUID = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
+const HASH = "a".repeat(64);
+const PAGE = { page_size: NEGATIVE, page_token: TOKENS };
+const ONE_GUEST = { guest_id: NEEDED_NAMES, project_id: NAMES };
+const GUEST = {
+  guest: { id: "x", spec: { image_id: "tiny", resources: { cpu_millis: 100, memory_mib: 32 } } },
+};
+const RESTART_POLICY = {
+  "restart_policy.condition": ENUMS,
+  "restart_policy.attempts_max": [-1, 1001],
+  "restart_policy.backoff_min": [...DURATIONS, { seconds: 31 }],
+  "restart_policy.backoff_max": DURATIONS,
+};
+
+function below(prefix: string, fields: Fields): Fields {
+  const entries = Object.entries(fields).map(([field, values]) => [`${prefix}.${field}`, values]);
+  return Object.fromEntries(entries) as Fields;
+}
+
+const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
+  guest: [undefined],
+  "guest.id": NEEDED_NAMES,
+  "guest.project_id": NAMES,
+  "guest.labels": LABELS,
+  "guest.spec": [undefined],
+  ...below("guest.spec", {
+    image_id: NEEDED_NAMES,
+    mode: ENUMS,
+    "resources.cpu_millis": [0, -1, 99, 125, 256_050, 2 ** 53 - 1],
+    "resources.memory_mib": [0, -1, 7, 16_777_217, 2 ** 53 - 1],
+    "resources.disk_mib": [1, -1, 2 ** 53 - 1],
+    command_line: COMMAND_LINES,
+    ...RESTART_POLICY,
+    node_id: NAMES,
+    stop_timeout: DURATIONS,
+    desired_run_state: [2, 3, 99],
+  }),
+  request_id: REQUEST_IDS,
+});
+
+const UPDATE = {
+  guest: { id: "x", spec: {} },
+  update_mask: { paths: ["labels", "spec.restart_policy", "spec.stop_timeout"] },
+};
+const PATHS = [["spec.image_id"], [], ["labels", "x"], ["spec"], [LONG]];
+
+const UPDATE_GUEST = rows("GuestService.UpdateGuest", UPDATE, {
+  guest: [undefined],
+  "guest.id": NEEDED_NAMES,
+  "guest.project_id": NAMES,
+  "guest.labels": LABELS,
+  "guest.etag": ETAGS,
+  ...below("guest.spec", { ...RESTART_POLICY, stop_timeout: DURATIONS }),
+  update_mask: [undefined, ...PATHS.map((paths) => ({ paths }))],
+  request_id: REQUEST_IDS,
+});
+
+const NAMED_GUEST = { guest_id: "x" };
+const VERBS = ["Delete", "Start", "Stop", "Pause", "Resume"].flatMap((verb) =>
+  rows(`GuestService.${verb}Guest`, NAMED_GUEST, { ...ONE_GUEST, request_id: REQUEST_IDS }),
+);
+
+const GUESTS = [
+  ...CREATE_GUEST,
+  ...UPDATE_GUEST,
+  ...VERBS,
+  ...rows("GuestService.GetGuest", NAMED_GUEST, { ...ONE_GUEST, min_revision: NEGATIVE }),
+  ...rows("GuestService.ListGuests", {}, { project_id: NAMES, min_revision: NEGATIVE, ...PAGE }),
+  ...rows("GuestService.MigrateGuest", NAMED_GUEST, {
+    ...ONE_GUEST,
+    target_node_id: NAMES,
+    downtime_ms_max: [-1, 60_001],
+    request_id: REQUEST_IDS,
+  }),
+  ...rows("GuestService.WatchGuests", {}, { project_id: NAMES, from_revision: NEGATIVE }),
+  ...rows("GuestService.ReadConsole", NAMED_GUEST, ONE_GUEST),
+];
+
+const MANIFEST = {
+  kind: 2,
+  architecture: "x86_64",
+  memory_mib_min: 16,
+  blobs: [{ role: 1, sha256: HASH, size_bytes: 4 }],
+};
+const IMPORT = { header: { image_id: "x", manifest: MANIFEST } };
+const MANIFEST_FIELDS = {
+  kind: NEEDED_ENUMS,
+  architecture: ["", "arm64", LONG],
+  command_line: COMMAND_LINES,
+  memory_mib_min: [0, -1, 2 ** 53 - 1],
+  disk_format: [1, 2, ...ENUMS],
+  disk_mib: [1, -1],
+  command: [["/sbin/init"]],
+  blobs: [[], [...MANIFEST.blobs, ...MANIFEST.blobs]],
+  "blobs[0].role": NEEDED_ENUMS,
+  "blobs[0].sha256": HASHES,
+  "blobs[0].size_bytes": [0, -1, 2 ** 53 - 1],
+};
+
+const IMAGES = [
+  ...rows("ImageService.ImportImage", IMPORT, {
+    "header.image_id": NEEDED_NAMES,
+    "header.manifest": [undefined],
+    ...below("header.manifest", MANIFEST_FIELDS),
+    "header.request_id": REQUEST_IDS,
+  }),
+  ...rows("ImageService.GetImage", {}, { image_id: NEEDED_NAMES }),
+  ...rows("ImageService.ListImages", {}, PAGE),
+  ...rows(
+    "ImageService.DeleteImage",
+    { image_id: "x" },
+    {
+      image_id: NEEDED_NAMES,
+      request_id: REQUEST_IDS,
+    },
+  ),
+];
+
+const NODES = [
+  ...rows("NodeService.GetNode", {}, { node_id: NEEDED_NAMES }),
+  ...rows("NodeService.ListNodes", {}, PAGE),
+  ...["Cordon", "Uncordon"].flatMap((verb) =>
+    rows(
+      `NodeService.${verb}Node`,
+      { node_id: "x" },
+      {
+        node_id: NEEDED_NAMES,
+        request_id: REQUEST_IDS,
+      },
+    ),
+  ),
+];
+
+const QUOTA = { guests: [-1], cpu_millis: [-1], memory_mib: [-1], disk_mib: [-1] };
+
+const PROJECTS = [
+  ...rows(
+    "ProjectService.CreateProject",
+    { project: { id: "x" } },
+    {
+      project: [undefined],
+      "project.id": NEEDED_NAMES,
+      ...below("project.quota", QUOTA),
+      request_id: REQUEST_IDS,
+    },
+  ),
+  ...rows("ProjectService.GetProject", {}, { project_id: NAMES }),
+  ...rows("ProjectService.ListProjects", {}, PAGE),
+  ...rows(
+    "ProjectService.SetProjectQuota",
+    { project_id: "x", quota: {} },
+    {
+      project_id: NAMES,
+      quota: [undefined],
+      ...below("quota", QUOTA),
+      etag: ETAGS,
+      request_id: REQUEST_IDS,
+    },
+  ),
+];
+
+const OPERATION = { operation_id: UUID };
+
+const OPERATIONS = [
+  ...["Get", "Watch"].flatMap((verb) =>
+    rows(`OperationService.${verb}Operation`, {}, { operation_id: UUIDS }),
+  ),
+  ...rows("OperationService.ListOperations", {}, { project_id: NAMES, ...PAGE }),
+  ...rows("OperationService.WaitOperation", OPERATION, {
+    operation_id: UUIDS,
+    timeout: DURATIONS,
+  }),
+  ...rows("OperationService.CancelOperation", OPERATION, {
+    operation_id: UUIDS,
+    request_id: REQUEST_IDS,
+  }),
+];
+
+const EVENTS = [
+  ...rows("EventService.ListEvents", {}, { after_revision: NEGATIVE, page_size: NEGATIVE }),
+  ...rows("EventService.WatchEvents", {}, { after_revision: NEGATIVE }),
+];
+
+const AMOUNTS = [-1, 2 ** 53 - 1];
+const RESOURCES = { cpu_millis: AMOUNTS, memory_mib: AMOUNTS, disk_mib: AMOUNTS };
+const PERCENTS = [99, 10_001];
+const FULL = { cpu_millis: 100, memory_mib: 100, disk_mib: 100 };
+const ABILITY = { engine: "sim", engine_version: "1", mode: 3, acceleration: "none" };
+const JOIN = {
+  node_id: "x",
+  address: "127.0.0.1:1",
+  overcommit_percent: FULL,
+  abilities: [ABILITY],
+  incarnation: UUID,
+};
+const ERROR = { kind: "invalid", reason: "X" };
+const COPY = {
+  guest_uid: UUID,
+  epoch: 1,
+  intent: 1,
+  generation: 1,
+  state: "running",
+  error: ERROR,
+};
+const REPORT = { node_id: "x", incarnation: UUID, sequence: 1, copies: [COPY] };
+const COUNTERS = [-1, 2 ** 53 - 1];
+const URIS = ["exec:reboot", "fd:3", "unix:/x", "tcp:host", "tcp:a b:1", "x", `tcp:${LONG}:1`];
+const BYTES = [-1, -(2 ** 53 - 1)];
+
+const REGISTRY = [
+  ...rows("RegistryService.JoinNode", JOIN, {
+    node_id: NEEDED_NAMES,
+    address: ADDRESSES,
+    labels: LABELS,
+    ...below("capacity", RESOURCES),
+    ...below("reserve", RESOURCES),
+    ...below("overcommit_percent", {
+      cpu_millis: PERCENTS,
+      memory_mib: PERCENTS,
+      disk_mib: PERCENTS,
+    }),
+    abilities: [Array.from({ length: 65 }, () => ABILITY)],
+    "abilities[0].engine": ["", "vmware"],
+    "abilities[0].engine_version": ["a\nb", "x".repeat(65)],
+    "abilities[0].mode": [0, 1, 99],
+    "abilities[0].acceleration": ["", "warp"],
+    incarnation: UUIDS,
+  }),
+  ...rows("RegistryService.ReportNode", REPORT, {
+    node_id: NEEDED_NAMES,
+    incarnation: UUIDS,
+    sequence: [0, -1],
+    ...below("copies[0]", {
+      guest_uid: UUIDS,
+      epoch: COUNTERS,
+      intent: COUNTERS,
+      generation: [-1],
+      state: ["", "flying"],
+      restart_count: [-1],
+      started_at_ms: [-1, 2 ** 53 - 1],
+      "last_exit.reason": ["", "boredom"],
+      "error.kind": ["", "odd"],
+      "error.reason": ["", "not upper", LONG],
+      incoming_uri: URIS,
+      "migration.transferred_bytes": BYTES,
+      "migration.remaining_bytes": BYTES,
+      "migration.total_bytes": BYTES,
+      "migration.elapsed_ms": BYTES,
+      "migration.engine_downtime_ms": BYTES,
+    }),
+  }),
+  ...rows("RegistryService.ReadBlob", {}, { sha256: HASHES }),
+];
+
+const ASSIGNMENT = {
+  guest_uid: UUID,
+  epoch: 1,
+  intent: 1,
+  generation: 1,
+  desired: "stopped",
+  engine: "sim",
+  mode: 3,
+  vcpu_count: 1,
+  memory_mib: 16,
+  image: MANIFEST,
+  migrate_to: { uri: "tcp:127.0.0.1:1", downtime_ms_max: 1 },
+};
+const TEXTS = ["a\nb", LONG];
+
+/** What an agent refuses of its leader. */
+export const AGENT_FIELDS: readonly BadField[] = [
+  ...rows(
+    "AgentService.ApplyAssignments",
+    { assignments: [ASSIGNMENT] },
+    {
+      leader_epoch: [-1],
+      ...below("assignments[0]", {
+        guest_uid: UUIDS,
+        guest_id: TEXTS,
+        project_id: TEXTS,
+        epoch: COUNTERS,
+        intent: COUNTERS,
+        generation: [-1],
+        desired: ["", "flying"],
+        engine: ["", "vmware"],
+        mode: [0, 1, 99],
+        vcpu_count: [0, -1, 1025],
+        memory_mib: [0, -1, 2 ** 53 - 1],
+        image: [undefined],
+        ...below("image", MANIFEST_FIELDS),
+        command_line: COMMAND_LINES,
+        ...RESTART_POLICY,
+        start_count: [-1],
+        stop_timeout_ms: [-1],
+        "migrate_to.uri": ["", ...URIS],
+        "migrate_to.downtime_ms_max": [-1, 60_001],
+      }),
+    },
+  ),
+  ...rows(
+    "AgentService.ReadCopyConsole",
+    { guest_uid: UUID, bytes_max: 1 },
+    {
+      guest_uid: UUIDS,
+      offset: [-1],
+      bytes_max: [0, -1, 1_048_577],
+    },
+  ),
+];
+
+/** What a controller refuses of anybody. */
+export const CONTROLLER_FIELDS: readonly BadField[] = [
+  ...GUESTS,
+  ...IMAGES,
+  ...NODES,
+  ...PROJECTS,
+  ...OPERATIONS,
+  ...EVENTS,
+  ...REGISTRY,
+];
+
+/** Fields that take any value, or that a request may not change: shown only. */
+export const ANY_VALUE: readonly RegExp[] = [
+  /[ .](follow|full|pause|live_migration)$/,
+  /^RegistryService\.JoinNode problems$/,
+  /last_exit\.message$|error\.(message|metadata)$/,
+  /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,
+  /CreateGuest guest\.etag$/,
+  /UpdateGuest guest\.spec\.(image_id|mode|resources|command_line|node_id|desired_run_state)/,
+  /CreateProject project\.(usage|etag|create_time|update_time)/,
+  /ImportImage data$/,
+];

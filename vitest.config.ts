@@ -1,6 +1,6 @@
 /**
- * Three kinds of tests: beside the code, the simulated cluster, and real processes (real QEMU, real
- * stores).
+ * Four kinds of tests: beside the code, the simulated cluster, real processes (real QEMU, real
+ * stores), and whole clusters in containers, which run last and alone.
  */
 import { defineConfig } from "vitest/config";
 
@@ -11,6 +11,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "test/*.test.ts"],
+          testTimeout: 30_000,
           exclude: ["**/*.integration.test.ts", "**/node_modules/**"],
         },
       },
@@ -33,6 +34,18 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["scripts/e2e-setup.mjs"],
+          env: { TESTCONTAINERS_RYUK_DISABLED: "true" },
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -29,12 +29,13 @@ export async function setup(project) {
     return undefined;
   }
   const { env, compose, stop } = engine;
-  const built = await buildImages(env, compose);
-  project.provide("engine", {
-    dockerHost: env.DOCKER_HOST ?? "",
-    isComposePlugin: compose.length > 1,
-    ...built,
+  const built = await buildImages(env, compose).catch(async (error) => {
+    await stop();
+    throw error;
   });
+  // Clients in the tests' processes, which inherit it, look here for the engine.
+  if (env.DOCKER_HOST !== undefined) process.env.DOCKER_HOST = env.DOCKER_HOST;
+  project.provide("engine", { isComposePlugin: compose.length > 1, ...built });
   return async () => {
     if (env !== process.env) tryRun("docker", ["image", "prune", "--force"], { env });
     await stop();

@@ -20,9 +20,22 @@ PROGRAMS.test = {
 };
 PROGRAMS.bench = PROGRAMS.test;
 
+/** For tests in containers, which are left out where these cannot be had. */
+const ENGINE_PROGRAMS = {
+  docker: "docker.io",
+  dockerd: "docker.io",
+  "docker-compose": "docker-compose",
+  debootstrap: "debootstrap",
+};
+
 /** Installs what is missing, or stops with the one line to type (exit code 3). */
 export function installPackages(purpose) {
-  const missing = missingPackages(purpose);
+  installRequired(purpose);
+  if (purpose === "test") installEngine();
+}
+
+function installRequired(purpose) {
+  const missing = missingPackages(PROGRAMS[purpose]);
   if (missing.length === 0) return;
   const command = `apt-get install --yes --no-install-recommends ${missing.join(" ")}`;
   if (!isDebian()) {
@@ -32,8 +45,23 @@ export function installPackages(purpose) {
   if (process.getuid?.() !== 0) stop(`innkeeper needs: sudo ${command}`, 3);
   say(`installing packages: ${missing.join(" ")}`);
   refreshPackageLists();
+  run(...aptInstall(missing));
+}
+
+/** A Docker engine, where root can install one and none answers. */
+function installEngine() {
+  const missing = missingPackages(ENGINE_PROGRAMS);
+  const canInstall = process.getuid?.() === 0 && isDebian();
+  if (missing.length === 0 || !canInstall || tryRun("docker", ["version"]).status === 0) return;
+  say(`installing packages: ${missing.join(" ")}`);
+  tryRun("apt-get", ["update", "-qq"]);
+  const { status, stderr } = tryRun(...aptInstall(missing));
+  if (status !== 0) say(`tests in containers are left out: ${stderr}`);
+}
+
+function aptInstall(names) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  run("apt-get", ["install", "--yes", "-qq", "--no-install-recommends", ...missing], { env });
+  return ["apt-get", ["install", "--yes", "-qq", "--no-install-recommends", ...names], { env }];
 }
 
 /** `apt-get download` and `install` need lists, which a fresh machine may not have. */
@@ -41,8 +69,8 @@ export function refreshPackageLists() {
   if (process.getuid?.() === 0) run("apt-get", ["update", "-qq"]);
 }
 
-function missingPackages(purpose) {
-  const missing = Object.entries(PROGRAMS[purpose]).filter(([program]) => !hasProgram(program));
+function missingPackages(programs) {
+  const missing = Object.entries(programs).filter(([program]) => !hasProgram(program));
   return [...new Set(missing.map(([, name]) => name))];
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { NatsLink, type NatsOptions } from "@innkeeper/core/platform/nats";
 import { silentLogger } from "@innkeeper/core/testing";
+import { expect, vi } from "vitest";
 
 const READY = "Server is ready";
 const READY_MS_MAX = 20_000;
@@ -98,21 +99,17 @@ export class NatsServer {
 
 async function ready(child: ChildProcess): Promise<void> {
   let said = "";
-  await new Promise<void>((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`not ready: ${said}`)), READY_MS_MAX);
-    child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`${PROGRAM} ended with ${code}: ${said}`)));
-    child.stderr?.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      if (!said.includes(READY)) return;
-      clearTimeout(late);
-      said = "";
-      resolve();
-    });
+  child.stderr?.on("data", (chunk: Buffer) => {
+    if (!said.includes(READY)) said += chunk.toString();
   });
+  child.once("error", (error) => {
+    said += String(error);
+  });
+  await vi.waitFor(() => expect(said).toContain(READY), { timeout: READY_MS_MAX, interval: 5 });
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on yet. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const address = probe.address();

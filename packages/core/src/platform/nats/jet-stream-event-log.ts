@@ -14,7 +14,7 @@ import { type EventEntry, encodeEvent, entriesOf, isLastOfCommit } from "./event
 import { EventStream, type EventStreamOptions } from "./event-stream.js";
 import { natsFailure } from "./nats-errors.js";
 import type { NatsLink } from "./nats-link.js";
-import { readEvents, revisionBefore } from "./read-events.js";
+import { oldestRevision, readEvents } from "./read-events.js";
 
 /** Where the stream ends; `entry` is undefined when nothing is kept. */
 interface Tail {
@@ -43,8 +43,7 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async oldestRevision(): Promise<Revision> {
-    const { first } = await this.#stream.bounds();
-    return revisionBefore(first, await this.#stream.entry(first));
+    return await oldestRevision(this.#stream, await this.#stream.bounds());
   }
 
   async read(after: Revision, eventsMax: number): Promise<EventPage | "compacted"> {

@@ -11,12 +11,16 @@ import type { EventStream, StreamBounds } from "./event-stream.js";
 /** Messages asked for at once. */
 const IN_FLIGHT_MAX = 128;
 
-/** The revision that reading can start after, when this is the first entry kept. */
-export function revisionBefore(first: number, entry: EventEntry | undefined): Revision {
-  if (entry === undefined || first === 1) return 0;
-  const { revision, subjectKind } = entry.event;
-  if (subjectKind === "log") return 0;
-  return entry.index === 0 ? revision - 1 : revision;
+/** The revision that reading can start after. */
+export async function oldestRevision(
+  stream: EventStream,
+  { first, last }: StreamBounds,
+): Promise<Revision> {
+  if (first === 1 || first > last) return 0;
+  const { event, index } = await keptEntry(stream, first);
+  // A gap event stands for all that came before it.
+  if (event.subjectKind === "log") return 0;
+  return index === 0 ? event.revision - 1 : event.revision;
 }
 
 export async function readEvents(
@@ -25,10 +29,10 @@ export async function readEvents(
   eventsMax: number,
 ): Promise<EventPage | "compacted"> {
   const bounds = await stream.bounds();
-  const oldest = revisionBefore(bounds.first, await stream.entry(bounds.first));
+  const oldest = await oldestRevision(stream, bounds);
   if (after > 0 && after < oldest) return "compacted";
-  const from = await firstAfter(stream, bounds, Math.max(after, oldest));
-  const batches = await readBatches(stream, { ...bounds, first: from }, eventsMax);
+  const first = await firstAfter(stream, bounds, Math.max(after, oldest));
+  const batches = await readBatches(stream, { ...bounds, first }, eventsMax);
   return { batches, lastRevision: batches.at(-1)?.revision ?? after };
 }
 
@@ -42,9 +46,8 @@ async function firstAfter(
   let high = last + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const entry = await stream.entry(middle);
-    // What is gone meanwhile is older than what is left.
-    if (entry === undefined || entry.event.revision <= after) low = middle + 1;
+    const { event } = await keptEntry(stream, middle);
+    if (event.revision <= after) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -79,11 +82,14 @@ async function readRange(
   start: number,
   size: number,
 ): Promise<readonly EventEntry[]> {
-  const asked = Array.from({ length: size }, (_, index) => stream.entry(start + index));
-  const entries = await Promise.all(asked);
-  const missing = entries.indexOf(undefined);
-  if (missing >= 0) throw await missingMessage(stream, start + missing);
-  return entries.filter((entry) => entry !== undefined);
+  const sequences = Array.from({ length: size }, (_, index) => start + index);
+  return await Promise.all(sequences.map((sequence) => keptEntry(stream, sequence)));
+}
+
+async function keptEntry(stream: EventStream, sequence: number): Promise<EventEntry> {
+  const entry = await stream.entry(sequence);
+  if (entry === undefined) throw await missingMessage(stream, sequence);
+  return entry;
 }
 
 /** Nothing is passed over in silence (E4). */

@@ -53,7 +53,10 @@ export interface Service {
   readonly log: Logger;
 }
 
-/** Serves a subject from the first connection on, until `stop`, which lets requests end. */
+/**
+ * Serves a subject from the first connection on, until the returned function is called; requests
+ * that are on their way then are answered.
+ */
 export function serve(link: NatsLink, service: Service): () => void {
   let stop: () => void = () => undefined;
   const callOff = link.whenConnected((connection) => {
@@ -83,7 +86,8 @@ function subscribe(connection: NatsConnection, service: Service): () => void {
       });
     },
   });
-  return () => subscription.unsubscribe();
+  // What the server has sent already is answered too: who asked would wait for its time-out.
+  return () => void subscription.drain().catch(() => subscription.unsubscribe());
 }
 
 async function answer(message: Msg, { handle, log }: Service): Promise<void> {

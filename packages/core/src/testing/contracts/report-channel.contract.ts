@@ -2,7 +2,7 @@
  * What every way of a node's reports to the leader must do (ports/controller-client.ts): each
  * report arrives as it was, each gets its own answer, each failure arrives as the error it was.
  */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DomainError, ERROR_KINDS } from "../../domain/errors.js";
 import type { NodeReport, ReportAnswer } from "../../ports/controller-client.js";
 import { aCopyReport } from "../builders.js";
@@ -111,7 +111,8 @@ function fails(way: () => ReportWay): void {
     await stop();
     await expect(way().report(aReport({}))).rejects.toMatchObject(nobody);
     await way().serve(async () => ANSWER);
-    expect(await way().report(aReport({}))).toEqual(ANSWER);
+    const answered = async () => expect(await way().report(aReport({}))).toEqual(ANSWER);
+    await vi.waitFor(answered, { timeout: 10_000, interval: 10 });
   });
 
   it("gives up on an answer that does not come", async () => {

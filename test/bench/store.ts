@@ -163,8 +163,10 @@ function committer(target: StateStore): (writer: number) => Promise<void> {
   };
 }
 
+const GUEST = aGuest({ onNode: "n1" });
+
 function putGuest(id: string, revision: number | "absent"): Transaction {
-  const value = aGuest({ id, onNode: "n1" });
+  const value = { ...GUEST, id };
   const key = guestKey(value);
   const delta = revision === "absent" ? 1 : 0;
   return aTransaction({

@@ -26,7 +26,7 @@ const WRITER_TTL_MS = 10 * 60_000;
 const REQUEST_SLACK_MS = 60 * 60_000;
 
 export interface CommitCall {
-  readonly keys: readonly string[];
+  readonly requestKeys: readonly string[];
   readonly texts: readonly string[];
   /** The plan's numbers, without those of the token. */
   readonly plan: readonly (number | null)[];
@@ -46,8 +46,9 @@ export function argumentsFor(
   keys: RedisKeys,
   { writerId, group }: GroupToken,
 ): readonly string[] {
-  const [meta, records, counters, changes, ...requests] = call.keys;
-  const all = [meta, records, counters, changes, keys.writer(writerId), ...requests] as string[];
+  const { meta, records, revisions, counters, changes } = keys;
+  const fixed = [meta, records, revisions, counters, changes, keys.writer(writerId)];
+  const all = [...fixed, ...call.requestKeys];
   const plan = JSON.stringify([group, REMEMBERED_GROUPS, WRITER_TTL_MS, ...call.plan]);
   return [String(all.length), ...all, plan, ...call.texts];
 }
@@ -88,11 +89,10 @@ class CallBuilder {
     const checkedCount = this.#records.keys.length;
     for (const encoded of this.#group) this.#add(encoded);
     const [records, counters] = [this.#records.keys, this.#counters.keys];
-    const requests = this.#requests.keys.map((id) => keys.request(id));
     const times = [nowMs, requestKeptMs, requestKeptMs + REQUEST_SLACK_MS, changesKeptMax];
     const counts = [checkedCount, records.length, counters.length, this.#group.length];
     return {
-      keys: [keys.meta, keys.records, keys.counters, keys.changes, ...requests],
+      requestKeys: this.#requests.keys.map((id) => keys.request(id)),
       plan: [...times, ...counts, ...this.#plan],
       texts: [...records, ...counters, ...this.#texts],
     };

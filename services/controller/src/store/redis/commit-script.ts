@@ -9,8 +9,8 @@
  *    the replies to the newest ones are remembered.
  */
 export const COMMIT_SCRIPT = `
--- commit-5: applies a group of transactions, each all or nothing.
--- KEYS 1 meta, 2 records, 3 counters, 4 changes, 5 writer, 6.. request ids used by the group
+-- commit-6: applies a group of transactions, each all or nothing.
+-- KEYS 1 meta, 2 records, 3 revisions, 4 counters, 5 changes, 6 writer, 7.. used request ids
 -- ARGV 1 plan, a JSON array of numbers:
 --        group, slots, writerTtlMs, nowMs, requestKeptMs, requestTtlMs, changesKeptMax,
 --        checkedRecords, records, counters, transactions, then for each transaction:
@@ -21,10 +21,11 @@ export const COMMIT_SCRIPT = `
 --        each put, and body and answer of its request, both as JSON
 -- Returns -7 for a group that arrives after its replies were forgotten: nothing is done now; or
 --        for each transaction: its revision, or {-1, epoch} fenced, {-2, check, revision} check,
---        {-3, change, value} counter, {-4} request id reused, {-5, revision, answer} repeated,
+--        {-3, change, value as text} counter, {-4} request id reused, {-5, revision, answer} repeated,
 --        {-6, name} what is stored there is not ours
 -- Errors CORRUPT "key": what is stored there is not ours. Nothing was done.
 local CHUNK = 2000
+local ARGV, KEYS, call, match, format = ARGV, KEYS, redis.call, string.match, string.format
 local plan, null = cjson.decode(ARGV[1]), cjson.null
 local group, slots, now = plan[1], plan[2], plan[4]
 local checkedCount, recordCount, counterCount = plan[8], plan[9], plan[10]
@@ -48,10 +49,10 @@ local function readFields(key, first, count)
 end
 
 local slot = group % slots
-local lastGroup, lastReplies = string.match(read('HGET', KEYS[5], slot) or '', '^(%d+) (.*)$')
+local lastGroup, lastReplies = match(read('HGET', KEYS[6], slot) or '', '^(%d+) (.*)$')
 if lastGroup and tonumber(lastGroup) >= group then
   if tonumber(lastGroup) > group then return -7 end
-  redis.call('PEXPIRE', KEYS[5], plan[3])
+  call('PEXPIRE', KEYS[6], plan[3])
   return cmsgpack.unpack(lastReplies)
 end
 
@@ -59,26 +60,26 @@ local meta = read('HMGET', KEYS[1], 'revision', 'epoch')
 local revision, epoch = tonumber(meta[1] or 0), tonumber(meta[2] or 0)
 if not revision or not epoch then corrupt(KEYS[1]) end
 read('HLEN', KEYS[2])
-local revisions = readFields(KEYS[2], 2, checkedCount)
+read('HLEN', KEYS[3])
+local revisions = readFields(KEYS[3], 2, checkedCount)
 for i = 1, checkedCount do
-  local stored = revisions[i]
-  revisions[i] = not stored and 0 or tonumber(string.match(stored, '^(%d+):'))
+  revisions[i] = tonumber(revisions[i] or 0)
 end
-local counters = readFields(KEYS[3], 2 + recordCount, counterCount)
+local counters = readFields(KEYS[4], 2 + recordCount, counterCount)
 for i = 1, counterCount do
   counters[i] = tonumber(counters[i] or 0)
 end
 local requests = {}
-for from = 6, #KEYS, CHUNK do
-  local part = redis.call('MGET', unpack(KEYS, from, math.min(from + CHUNK - 1, #KEYS)))
-  for i = 1, #part do requests[from - 6 + i] = part[i] end
+for from = 7, #KEYS, CHUNK do
+  local part = call('MGET', unpack(KEYS, from, math.min(from + CHUNK - 1, #KEYS)))
+  for i = 1, #part do requests[from - 7 + i] = part[i] end
 end
 
 local function repeated(request, body)
   local stored = requests[request]
   if not stored then return nil end
-  local first, at, from = string.match(stored, '^%[(%d+),(%d+),()')
-  if not first then return { -6, KEYS[5 + request] } end
+  local first, at, from = match(stored, '^%[(%d+),(%d+),()')
+  if not first then return { -6, KEYS[6 + request] } end
   if now - tonumber(at) >= plan[5] then return nil end
   if string.sub(stored, from, from + #body) ~= body .. ',' then return { -4 } end
   return { -5, tonumber(first), string.sub(stored, from + #body + 1, -2) }
@@ -102,7 +103,9 @@ local function decide(at, body)
     local counter, delta, max = plan[from], plan[from + 1], plan[from + 2]
     local value = after[counter] or counters[counter]
     if not value then return { -6, ARGV[1 + recordCount + counter] } end
-    if delta > 0 and max ~= null and value + delta > max then return { -3, i, value } end
+    if delta > 0 and max ~= null and value + delta > max then
+      return { -3, i, format('%.0f', value) }
+    end
     after[counter] = math.max(0, value + delta)
     from = from + 3
   end
@@ -117,10 +120,10 @@ end
 
 -- The first entry may be refused; nothing is written before it.
 local function append(entry)
-  local reply = redis.pcall('XADD', KEYS[4], string.format('%.0f-0', revision), unpack(entry))
+  local reply = redis.pcall('XADD', KEYS[5], format('%.0f-0', revision), unpack(entry))
   if type(reply) ~= 'table' then return end
-  local code = string.match(reply.err, '^%u+')
-  if code == 'WRONGTYPE' or code == 'ERR' then corrupt(KEYS[4]) end
+  local code = match(reply.err, '^%u+')
+  if code == 'WRONGTYPE' or code == 'ERR' then corrupt(KEYS[5]) end
   error(reply)
 end
 
@@ -152,7 +155,7 @@ for i = 1, plan[11] do
     apply(at, text, after)
     reply = revision
     if request > 0 then
-      local head = string.format('[%.0f,%.0f,', revision, now)
+      local head = format('[%.0f,%.0f,', revision, now)
       requests[request] = head .. body .. ',' .. answer .. ']'
       kept[request] = true
     end
@@ -162,45 +165,46 @@ for i = 1, plan[11] do
   text = text + puts + (request > 0 and 2 or 0)
 end
 
--- Writes many fields of one hash in few calls.
-local function batch(command, key)
-  local args = {}
-  local function flush()
-    if #args > 0 then redis.call(command, key, unpack(args)) end
-    args = {}
+local function write(command, key, args)
+  for from = 1, #args, CHUNK do
+    call(command, key, unpack(args, from, math.min(from + CHUNK - 1, #args)))
   end
-  local function add(...)
-    for i = 1, select('#', ...) do args[#args + 1] = (select(i, ...)) end
-    if #args >= CHUNK then flush() end
-  end
-  return add, flush
 end
 
 if revision > before then
-  local set, flushSet = batch('HSET', KEYS[2])
-  local drop, flushDrop = batch('HDEL', KEYS[2])
+  local put, stamped, deleted, counted, zero = {}, {}, {}, {}, {}
   for _, record in ipairs(touched) do
     local name, value = ARGV[1 + record], texts[record]
-    if value then set(name, string.format('%.0f:', revisions[record]) .. value) else drop(name) end
+    if value then
+      local at = #put
+      put[at + 1], put[at + 2] = name, value
+      stamped[at + 1], stamped[at + 2] = name, revisions[record]
+    else
+      deleted[#deleted + 1] = name
+    end
   end
-  flushSet()
-  flushDrop()
-  set, flushSet = batch('HSET', KEYS[3])
-  drop, flushDrop = batch('HDEL', KEYS[3])
   for counter in pairs(written) do
-    local name, value = ARGV[1 + recordCount + counter], counters[counter]
-    if value > 0 then set(name, value) else drop(name) end
+    local name, at = ARGV[1 + recordCount + counter], #counted
+    if counters[counter] > 0 then
+      counted[at + 1], counted[at + 2] = name, counters[counter]
+    else
+      zero[#zero + 1] = name
+    end
   end
-  flushSet()
-  flushDrop()
+  write('HSET', KEYS[2], put)
+  write('HSET', KEYS[3], stamped)
+  write('HDEL', KEYS[2], deleted)
+  write('HDEL', KEYS[3], deleted)
+  write('HSET', KEYS[4], counted)
+  write('HDEL', KEYS[4], zero)
   for request in pairs(kept) do
-    redis.call('SET', KEYS[5 + request], requests[request], 'PX', plan[6])
+    call('SET', KEYS[6 + request], requests[request], 'PX', plan[6])
   end
-  redis.call('HSET', KEYS[1], 'revision', revision)
+  call('HSET', KEYS[1], 'revision', revision)
   local oldest = revision - plan[7] + 1
-  if oldest > 1 then redis.call('XTRIM', KEYS[4], 'MINID', '~', string.format('%.0f-0', oldest)) end
+  if oldest > 1 then call('XTRIM', KEYS[5], 'MINID', '~', format('%.0f-0', oldest)) end
 end
-redis.call('HSET', KEYS[5], slot, string.format('%.0f ', group) .. cmsgpack.pack(replies))
-redis.call('PEXPIRE', KEYS[5], plan[3])
+call('HSET', KEYS[6], slot, format('%.0f ', group) .. cmsgpack.pack(replies))
+call('PEXPIRE', KEYS[6], plan[3])
 return replies
 `;

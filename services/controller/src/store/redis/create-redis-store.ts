@@ -7,10 +7,11 @@ import {
   type StateStore,
 } from "@innkeeper/core";
 import { CommitPipeline } from "./commit-pipeline.js";
+import { WATCH_SILENCE_MS_MAX } from "./redis-changes.js";
 import { RedisConnection } from "./redis-connection.js";
 import { redisKeys } from "./redis-keys.js";
 import { RedisLeaderLease } from "./redis-leader-lease.js";
-import type { RedisAccess } from "./redis-options.js";
+import type { Patience, RedisAccess } from "./redis-options.js";
 import { RedisStateStore } from "./redis-state-store.js";
 import { Replication } from "./replication.js";
 import { type FailOver, FailOverWatch } from "./replication-id.js";
@@ -47,6 +48,7 @@ const DEFAULTS = {
   timeoutMs: 10_000,
 } as const;
 
+const SILENCE_MS_MAX = 5000;
 /** A leader that cannot reach the store learns it in time. */
 const LEASE_TIMEOUT_MS = 2000;
 
@@ -56,10 +58,11 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   assert(options.changesKeptMax >= 1, "at least one change is kept");
   assert(/^[^{}"\s]+$/.test(keyPrefix), "a key prefix has no braces, quotes or spaces");
   const { clock, ids, changesKeptMax, onFailOver } = options;
-  const connect = (name: string, askTimeoutMs: number = timeoutMs): RedisConnection =>
-    new RedisConnection(options, `${keyPrefix}-${name}`, askTimeoutMs);
-  const [writer, reader] = [connect("commit"), connect("read")];
-  const leases = connect("lease", Math.min(timeoutMs, LEASE_TIMEOUT_MS));
+  const connect = (name: string, patience: Patience): RedisConnection =>
+    new RedisConnection(options, patience, `${keyPrefix}-${name}`);
+  const patience = patienceOf(timeoutMs);
+  const [writer, reader] = [connect("commit", patience), connect("read", patience)];
+  const leases = connect("lease", patienceOf(Math.min(timeoutMs, LEASE_TIMEOUT_MS)));
   const closeAll = (): void => {
     for (const connection of [writer, reader, leases]) connection.close();
   };
@@ -75,7 +78,9 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     changesKeptMax,
     commitTimeoutMs: timeoutMs,
   });
-  const store = new RedisStateStore({ keys, pipeline, reader, connect, nowMs, closeAll });
+  const watch = () =>
+    connect("watch", { askTimeoutMs: timeoutMs, silenceMsMax: WATCH_SILENCE_MS_MAX });
+  const store = new RedisStateStore({ keys, pipeline, reader, watch, nowMs, closeAll });
   const replication = new Replication(leases, waits);
   const lease = new RedisLeaderLease({ connection: leases, keys, replication });
   try {
@@ -86,4 +91,8 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   }
   if (onFailOver !== undefined) new FailOverWatch(writer, onFailOver);
   return { store, lease, close: () => store.close() };
+}
+
+function patienceOf(askTimeoutMs: number): Patience {
+  return { askTimeoutMs, silenceMsMax: Math.min(askTimeoutMs, SILENCE_MS_MAX) };
 }

@@ -15,8 +15,9 @@ import { parseRevision } from "./redis-snapshot.js";
 import { readReplicationId } from "./replication-id.js";
 
 const PAGE_ENTRIES = 256;
-/** Shorter than the silence after which a connection counts as dead. */
 const BLOCK_MS = 2000;
+/** Longer than Redis is told to wait. */
+export const WATCH_SILENCE_MS_MAX = 5000;
 
 export interface Watch {
   readonly connect: () => RedisConnection;

@@ -4,7 +4,7 @@
  */
 import { type DomainError, unavailable } from "@innkeeper/core";
 import { Redis } from "ioredis";
-import { clientOptions, type RedisAccess } from "./redis-options.js";
+import { clientOptions, type Patience, type RedisAccess } from "./redis-options.js";
 import { type Failure, failureOf } from "./reply-codes.js";
 
 type Argument = string | number;
@@ -18,9 +18,9 @@ export class RedisConnection {
   #isLeaving = false;
   #isClosed = false;
 
-  constructor(access: RedisAccess, name: string, askTimeoutMs: number) {
-    this.#askTimeoutMs = askTimeoutMs;
-    this.#redis = new Redis(clientOptions(access, name));
+  constructor(access: RedisAccess, patience: Patience, name: string) {
+    this.#askTimeoutMs = patience.askTimeoutMs;
+    this.#redis = new Redis(clientOptions(access, patience, name));
     this.#redis.on("error", (error: Error) => {
       this.#lastError = error;
     });

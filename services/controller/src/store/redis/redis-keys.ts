@@ -10,8 +10,10 @@ export const TIME_FIELD = "@";
 export interface RedisKeys {
   /** Hash: `revision` of the newest commit, `epoch` = highest leader epoch granted. */
   readonly meta: string;
-  /** Hash: record key -> `<revision>:<stored record>`. */
+  /** Hash: record key -> stored record. */
   readonly records: string;
+  /** Hash: record key -> revision of the commit that wrote it last. */
+  readonly revisions: string;
   /** Hash: counter key -> value; absent = 0. */
   readonly counters: string;
   /**
@@ -33,6 +35,7 @@ export function redisKeys(prefix: string): RedisKeys {
   return {
     meta: `${tag}:meta`,
     records: `${tag}:records`,
+    revisions: `${tag}:revisions`,
     counters: `${tag}:counters`,
     changes: `${tag}:changes`,
     lease: `${tag}:lease`,

@@ -21,12 +21,17 @@ export interface RedisAccess {
   readonly database?: number;
 }
 
+export interface Patience {
+  /** How long a read waits for a connection and an answer. */
+  readonly askTimeoutMs: number;
+  /** Without a byte for so long while an answer is due, a connection counts as dead. */
+  readonly silenceMsMax: number;
+}
+
 /** Of a connection with protocol 2. */
 export type ClientOptions = Omit<RedisOptions, "replyMapping">;
 
 const CONNECT_TIMEOUT_MS = 2000;
-/** Without a byte for so long while an answer is due, a connection counts as dead. */
-const SILENCE_MS_MAX = 5000;
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 1000;
 
@@ -42,16 +47,20 @@ const NOTHING_IS_REPEATED: ClientOptions = {
 };
 
 /** @throws `invalid` for an address that is none */
-export function clientOptions(access: RedisAccess, connectionName: string): ClientOptions {
+export function clientOptions(
+  access: RedisAccess,
+  patience: Patience,
+  connectionName: string,
+): ClientOptions {
   const { username, password, database } = access;
   return {
     ...NOTHING_IS_REPEATED,
     protocol: 2,
     disableClientInfo: true,
     connectionName,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SILENCE_MS_MAX,
-    keepAlive: SILENCE_MS_MAX,
+    connectTimeout: Math.min(CONNECT_TIMEOUT_MS, patience.silenceMsMax),
+    socketTimeout: patience.silenceMsMax,
+    keepAlive: patience.silenceMsMax,
     retryStrategy: retryDelayMs,
     ...given({ username, password, db: database }),
     ...("url" in access.servers

@@ -2,17 +2,19 @@
  * A snapshot that keeps Redis waiting for nobody: the hashes are read in pages while commits go on,
  * then the commits made meanwhile are replayed from the change stream.
  *
- * Why that is one revision: a record that no commit touched between the revision read first (`r0`)
- * and the one read last (`r1`) is in every page scan with its one value. Any other record, and any
- * counter, has an entry in (r0, r1], and the last of them says what it is at r1.
+ * Why that is one revision: what no commit touched between the revision read first (`r0`) and the
+ * one read last (`r1`) has one value all the time, and is in the pages. Anything else has an entry
+ * in (r0, r1], and the last of them says what it is at r1.
  *
  * When commits come faster than the change log can hold while pages are read, the store is read in
  * one transaction instead.
  */
 import {
   corruptRecord,
+  type DomainError,
   decodeRecord,
   type RecordKey,
+  type RecordValue,
   type Revision,
   type StoredRecord,
   type StoreSnapshot,
@@ -38,7 +40,8 @@ export async function readSnapshot(
 class SnapshotReader {
   readonly #connection: RedisConnection;
   readonly #keys: RedisKeys;
-  #records = new Map<RecordKey, StoredRecord>();
+  #values = new Map<RecordKey, RecordValue>();
+  #revisions = new Map<RecordKey, Revision>();
   #counters = new Map<string, number>();
 
   constructor(connection: RedisConnection, keys: RedisKeys) {
@@ -50,7 +53,8 @@ class SnapshotReader {
     for (let attempt = 1; attempt <= PAGED_ATTEMPTS_MAX; attempt += 1) {
       const revision = await this.#readPaged();
       if (revision !== undefined) return this.#snapshot(revision);
-      this.#records = new Map();
+      this.#values = new Map();
+      this.#revisions = new Map();
       this.#counters = new Map();
     }
     return this.#snapshot(await this.#readAtOnce());
@@ -58,33 +62,38 @@ class SnapshotReader {
 
   async #readPaged(): Promise<Revision | undefined> {
     const first = await this.#readRevision();
-    await this.#scan(this.#keys.records, (key, stored) => {
-      this.#addRecord(key as RecordKey, stored);
-    });
-    await this.#scan(this.#keys.counters, (key, value) => {
-      this.#addCounter(key, value);
-    });
+    for (const [hash, add] of this.#hashes) await this.#scan(hash, add);
     const last = await this.#readRevision();
     return (await this.#replay(first, last)) ? last : undefined;
   }
 
   async #readAtOnce(): Promise<Revision> {
-    const { meta, records, counters } = this.#keys;
-    const [, , , , replies] = await Promise.all([
+    const { meta } = this.#keys;
+    const sent = [
       this.#connection.send("MULTI", []),
       this.#connection.send("HGET", [meta, "revision"]),
-      this.#connection.send("HGETALL", [records]),
-      this.#connection.send("HGETALL", [counters]),
+      ...this.#hashes.map(([hash]) => this.#connection.send("HGETALL", [hash])),
       this.#connection.send("EXEC", []),
-    ]);
-    const [revision, allRecords, allCounters] = replies as [string | null, string[], string[]];
-    eachPair(allRecords, (key, stored) => {
-      this.#addRecord(key as RecordKey, stored);
-    });
-    eachPair(allCounters, (key, value) => {
-      this.#addCounter(key, value);
+    ];
+    const [revision, ...pages] = (await Promise.all(sent)).at(-1) as [string | null, ...string[][]];
+    this.#hashes.forEach(([, add], index) => {
+      eachPair(pages[index] ?? [], add);
     });
     return parseRevision(revision, meta);
+  }
+
+  get #hashes(): readonly (readonly [hash: string, add: (key: string, text: string) => void])[] {
+    return [
+      [
+        this.#keys.records,
+        (key, text) => this.#values.set(key as RecordKey, decodeRecord(key, text)),
+      ],
+      [
+        this.#keys.revisions,
+        (key, text) => this.#revisions.set(key as RecordKey, integerOf(text, key)),
+      ],
+      [this.#keys.counters, (key, text) => this.#counters.set(key, integerOf(text, key))],
+    ];
   }
 
   async #readRevision(): Promise<Revision> {
@@ -122,8 +131,13 @@ class SnapshotReader {
 
   #apply({ revision, changes, counters }: ChangeEntry): void {
     for (const { key, value } of changes) {
-      if (value === undefined) this.#records.delete(key);
-      else this.#records.set(key, { key, revision, value });
+      if (value === undefined) {
+        this.#values.delete(key);
+        this.#revisions.delete(key);
+      } else {
+        this.#values.set(key, value);
+        this.#revisions.set(key, revision);
+      }
     }
     for (const [key, value] of counters) {
       if (value === 0) this.#counters.delete(key);
@@ -131,21 +145,21 @@ class SnapshotReader {
     }
   }
 
-  #addRecord(key: RecordKey, stored: string): void {
-    const end = stored.indexOf(":");
-    const revision = Number(stored.slice(0, Math.max(end, 0)) || "NaN");
-    if (!Number.isSafeInteger(revision)) throw corruptRecord(key, "it has no revision");
-    this.#records.set(key, { key, revision, value: decodeRecord(key, stored.slice(end + 1)) });
-  }
-
-  #addCounter(key: string, text: string): void {
-    const value = Number(text);
-    if (!Number.isInteger(value)) throw corruptRecord(key, "the counter is not a number");
-    this.#counters.set(key, value);
-  }
-
+  /** @throws `corrupt` naming a record without a revision, or the other way round */
   #snapshot(revision: Revision): StoreSnapshot {
-    return { revision, records: [...this.#records.values()], counters: this.#counters };
+    const records: StoredRecord[] = [];
+    for (const [key, value] of this.#values) {
+      const written = this.#revisions.get(key);
+      if (written === undefined) throw corruptRecord(key, "it has no revision");
+      records.push({ key, revision: written, value });
+    }
+    if (this.#revisions.size > records.length) throw this.#lostRecord();
+    return { revision, records, counters: this.#counters };
+  }
+
+  #lostRecord(): DomainError {
+    const lost = [...this.#revisions.keys()].find((key) => !this.#values.has(key));
+    return corruptRecord(lost ?? this.#keys.revisions, "it has a revision, but no value");
   }
 }
 
@@ -157,7 +171,11 @@ function eachPair(pairs: readonly string[], add: (field: string, value: string) 
 
 /** @throws `corrupt` */
 export function parseRevision(text: string | null, where: string): Revision {
-  const revision = Number(text ?? "0");
-  if (!Number.isSafeInteger(revision)) throw corruptRecord(where, "the revision is not a number");
-  return revision;
+  return integerOf(text ?? "0", where);
+}
+
+function integerOf(text: string, where: string): number {
+  const value = text === "" ? Number.NaN : Number(text);
+  if (!Number.isInteger(value)) throw corruptRecord(where, "it is not a whole number");
+  return value;
 }

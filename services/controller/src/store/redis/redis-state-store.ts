@@ -31,7 +31,8 @@ export interface RedisStateStoreParts {
   readonly pipeline: CommitPipeline;
   /** For reads. */
   readonly reader: RedisConnection;
-  readonly connect: (name: string) => RedisConnection;
+  /** A connection for one watcher. */
+  readonly watch: () => RedisConnection;
   readonly nowMs: () => number;
   readonly closeAll: () => void;
 }
@@ -66,9 +67,9 @@ export class RedisStateStore implements StateStore {
   }
 
   changes(after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch | "compacted"> {
-    const { keys, connect } = this.#parts;
+    const { keys, watch } = this.#parts;
     const either = AbortSignal.any([signal, this.#closing.signal]);
-    return watchStream({ connect: () => connect("watch"), keys, after, signal: either });
+    return watchStream({ connect: watch, keys, after, signal: either });
   }
 
   async oldestRevision(): Promise<Revision> {

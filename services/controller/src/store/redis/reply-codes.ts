@@ -101,12 +101,14 @@ export function failureOf(thrown: unknown): Failure {
   if (!(thrown instanceof Error) || thrown.name !== "ReplyError") {
     return { next: "lost", error: unavailable("store", "the connection was lost", thrown) };
   }
+  // Without the command that the library attaches: a group of transactions fills a log.
+  const cause = new Error(thrown.message);
   const code = /^[A-Z]+/.exec(thrown.message)?.[0] ?? "";
   const known = SERVER_ERRORS[code];
   if (known !== undefined) {
-    return { next: known[0], error: unavailable("store", `Redis: ${known[1]}`, thrown) };
+    return { next: known[0], error: unavailable("store", `Redis: ${known[1]}`, cause) };
   }
-  return { next: "final", error: brokenData(code, thrown) };
+  return { next: "final", error: brokenData(code, cause) };
 }
 
 function brokenData(code: string, thrown: Error): DomainError {

@@ -1,5 +1,5 @@
 /** A store, a load of commits, and relays of its changes to the event log of a real nats-server. */
-import type { Revision } from "@innkeeper/core";
+import type { EventHistory, Revision } from "@innkeeper/core";
 import { systemClock } from "@innkeeper/core/platform";
 import {
   EVENT_STREAM,
@@ -92,7 +92,7 @@ export class RelayBench {
 }
 
 /** Every event of the log, as `<revision> <subject id>`. */
-export async function allOf(log: JetStreamEventLog): Promise<string[]> {
+export async function allOf(log: EventHistory): Promise<string[]> {
   const told: string[] = [];
   for (let after = 0; ; ) {
     const page = await log.read(after, 500);

@@ -1,6 +1,6 @@
 /**
- * The event log on a real nats-server: its contract, and events exactly once although relays overlap
- * and the server stops, freezes or is killed. INN_TEST_OUTAGE_MS makes the outage longer.
+ * The event log on a real nats-server: its contract, and events exactly once although relays
+ * overlap and the server stops, freezes or is killed. INN_TEST_OUTAGE_MS makes the outage longer.
  */
 import type { ClusterEvent, EventBatch, Revision } from "@innkeeper/core";
 import {
@@ -134,7 +134,7 @@ describe("relaying", () => {
     await bench.expectAllTold();
   });
 
-  it("tells each event once although the server is killed, again and again, under load", async () => {
+  it("tells each event once although the server is killed again and again under load", async () => {
     const bench = openBench();
     await bench.startRelay();
     await bench.underLoad(async () => {

@@ -83,7 +83,7 @@ it("does not take a certificate of another address", async () => {
   await link.close();
 });
 
-it("does not connect over TLS to a server of another authority, or without a certificate", async () => {
+it("does not connect over TLS with another authority or without a certificate", async () => {
   server = await NatsServer.start();
   const { ca, identity, otherCa } = makeCertificates(server.directory);
   await server.stop();

@@ -21,7 +21,7 @@ import { serveReports } from "../../services/controller/src/api/report-subject.j
 import type { Controller } from "../../services/controller/src/controller.js";
 import { GrpcControllerClient } from "../../services/node-agent/src/api/grpc-controller-client.js";
 import { NatsReportChannel } from "../../services/node-agent/src/nats/nats-report-channel.js";
-import { TwoWayControllerClient } from "../../services/node-agent/src/nats/two-way-controller-client.js";
+import { TwoWayControllerClient } from "../../services/node-agent/src/nats/two-way-client.js";
 import { freePort, NatsServer } from "./nats-server.js";
 import { outageMs, passed } from "./outage.js";
 import { connectedLink, RelayBench } from "./relay-bench.js";

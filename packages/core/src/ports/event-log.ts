@@ -42,7 +42,7 @@ export interface EventPage {
 export interface EventHistory {
   /**
    * Events of the commits after a revision, about `eventsMax` of them: commits are never split.
-   * Revision 0 = from the oldest kept. @throws `unavailable` or `timeout` when it cannot be reached.
+   * Revision 0 = from the oldest kept. @throws `unavailable` or `timeout` when it is not reached.
    */
   read(after: Revision, eventsMax: number): Promise<EventPage | "compacted">;
   /** The lowest revision that `read` can start after now. */

@@ -1,6 +1,6 @@
 /**
  * The reports of the nodes over NATS, served by the leader. A controller that no longer leads
- * answers `unavailable`, as over gRPC; until the agents hear so from both, nothing but time is lost.
+ * answers `unavailable`, as over gRPC; that costs the agent a second try and nothing else.
  */
 import { DomainError, invalidField } from "@innkeeper/core";
 import {

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { MirrorListener } from "../mirror/mirror.js";
 import { tellGuestChanges } from "./guest-changes.js";
 
-it("tells of each guest that was written or deleted, with the revision, until it is stopped", () => {
+it("tells of each guest that was written or deleted, with the revision, until it ends", () => {
   const listeners = new Set<MirrorListener>();
   const told: [string, Revision][] = [];
   const subscribe = (listener: MirrorListener) => {

@@ -108,7 +108,7 @@ export class EventRelay {
   }
 
   /**
-   * The event log is new, or all that it held has expired. What is younger than that was never told.
+   * The event log is new, or all that it held has expired. What is younger was never told.
    */
   async #beginEmpty(): Promise<Revision> {
     const { clock, config } = this.parts;

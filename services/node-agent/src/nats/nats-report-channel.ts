@@ -6,7 +6,7 @@ import {
   ReportNodeRequest,
   ReportNodeResponse,
 } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
-import type { ReportChannel } from "./two-way-controller-client.js";
+import type { ReportChannel } from "./two-way-client.js";
 
 export class NatsReportChannel implements ReportChannel {
   constructor(

@@ -28,7 +28,7 @@ it.each(CARRIERS)("travels in %s, whole or in part", (_, create) => {
   }
 });
 
-it.each(["", "a b", "line\nbreak", "ä", "x".repeat(129)])("leaves %j out on both ends", (value) => {
+it.each(["", "a b", "line\nbreak", "ä", "x".repeat(129)])("leaves out %j on each end", (value) => {
   const carrier = new Map<string, string>();
   writeContext({ requestId: value }, { set: (name, text) => carrier.set(name, text) });
   expect(carrier.size).toBe(0);

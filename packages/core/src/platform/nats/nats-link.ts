@@ -130,25 +130,22 @@ export class NatsLink {
   }
 
   #onStatus(status: Status): void {
-    switch (status.type) {
-      case "disconnect":
-        if (this.#isConnected) this.log.warn({ server: status.server }, "nats is lost, trying on");
-        this.#isConnected = false;
-        return;
-      case "reconnect":
-        this.#isConnected = true;
-        this.#lastFailure = undefined;
-        this.log.info({ server: status.server }, "nats is back");
-        return;
-      case "error":
-        this.#onError(status.error);
-        return;
-      case "slowConsumer":
-        this.log.warn({ pending: status.pending }, "messages from nats pile up");
-        return;
-      default:
-        this.log.debug({ status: status.type }, "nats connection status");
-    }
+    if (status.type === "disconnect") this.#onLost(status.server);
+    else if (status.type === "reconnect") this.#onBack(status.server);
+    else if (status.type === "error") this.#onError(status.error);
+    else this.log.debug({ status: status.type }, "nats connection status");
+  }
+
+  /** Also told after each attempt that failed. */
+  #onLost(server: string): void {
+    if (this.#isConnected) this.log.warn({ server }, "nats is lost, trying on");
+    this.#isConnected = false;
+  }
+
+  #onBack(server: string): void {
+    this.#isConnected = true;
+    this.#lastFailure = undefined;
+    this.log.info({ server }, "nats is back");
   }
 
   #onError(error: Error): void {

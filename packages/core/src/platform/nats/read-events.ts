@@ -1,6 +1,6 @@
 /**
- * Reads the stream by revision. Revisions grow with the sequence (E2), so the place of a revision is
- * found by halving; no consumer is made for it.
+ * Reads the stream by revision. Revisions grow with the sequence (E2), so the place of a revision
+ * is found by halving; no consumer is made for it.
  */
 import { DomainError, unavailable } from "../../domain/errors.js";
 import type { ClusterEvent, EventBatch, EventPage } from "../../ports/event-log.js";

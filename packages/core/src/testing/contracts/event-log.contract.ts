@@ -159,7 +159,7 @@ function leavesNoHole(subject: () => LogUnderTest): void {
     expect(await subject().log.newestRevision()).toBe(3);
   });
 
-  it("says that it holds nothing when all is forgotten, and takes no append behind that", async () => {
+  it("holds nothing when all is forgotten, and takes no append behind that", async () => {
     await subject().log.append({ after: 0, batches: [batch(1, "a"), batch(2, "b")] });
     await subject().keep(0);
     expect(await subject().other.newestRevision()).toBe(0);

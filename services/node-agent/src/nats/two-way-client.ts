@@ -6,7 +6,7 @@
  * W2 NATS costs time only once in `avoidMs`: who did not answer in time is not asked for so long.
  * W3 The answer of a leader that has been followed by another counts as none.
  *
- * The same report may arrive twice, by both ways: it is numbered, so the second one changes nothing.
+ * A report may arrive twice, by both ways: it is numbered, so the second one changes nothing.
  */
 import {
   type Clock,

@@ -17,7 +17,7 @@ import {
   reportChannelContract,
 } from "@innkeeper/core/testing/contracts/report-channel.contract";
 import { beforeEach, expect, it } from "vitest";
-import { TwoWayControllerClient } from "./two-way-controller-client.js";
+import { TwoWayControllerClient } from "./two-way-client.js";
 
 const AVOID_MS = 10_000;
 const REPORT: NodeReport = {

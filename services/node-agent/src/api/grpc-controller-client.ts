@@ -48,7 +48,8 @@ export class GrpcControllerClient implements ControllerClient {
   async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
     const client = this.#clients[this.#preferred] as RegistryServiceClient;
     try {
-      for await (const { data } of callStream(client.readBlob.bind(client), { sha256 })) yield data;
+      const pieces = callStream(client.readBlob.bind(client), { sha256 }, this.timeoutMs);
+      for await (const { data } of pieces) yield data;
     } catch (error) {
       if (isElsewhere(error)) this.#preferNext();
       throw error;

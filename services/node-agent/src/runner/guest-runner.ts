@@ -28,11 +28,13 @@ import {
   toDomainError,
   unavailable,
 } from "@innkeeper/core";
-import { bootOf, fetchBlobs } from "./fetch-image.js";
+import { type BlobPaths, bootOf, fetchBlobs } from "./fetch-image.js";
 import type { RunnerContext } from "./runner-context.js";
 
 /** Pause after an act that failed, before it is tried again. */
 const RETRY_MS = 1_000;
+/** Kinds of errors that say nothing of the guest. */
+const MAY_PASS: readonly ErrorDetail["kind"][] = ["unavailable", "timeout"];
 /** How long the end of a removed copy's console can still be read. */
 const CONSOLE_KEPT_MS = 10_000;
 
@@ -235,15 +237,11 @@ export class GuestRunner {
   async #launch(isIncoming: boolean): Promise<void> {
     const { clock, journal } = this.context;
     const assignment = this.#assignment;
-    const before = this.#memory;
-    const launched = afterLaunch(before, assignment, clock.nowMs());
-    this.#memory = launched;
+    const blobs = await this.#fetch(assignment);
+    if (this.#assignment !== assignment) return;
+    this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
     try {
-      const boot = bootOf(assignment, await fetchBlobs(this.context, assignment));
-      if (this.#assignment !== assignment) {
-        if (this.#memory === launched) this.#memory = before;
-        return;
-      }
+      const boot = bootOf(assignment, await blobs());
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
       const { guestUid, epoch, mode, memoryMib } = assignment;
       const launch = { guestUid, epoch, mode, memoryMib, boot, disks: [], isIncoming };
@@ -255,6 +253,20 @@ export class GuestRunner {
       await this.#copy?.destroy();
       await this.#end({ reason: "engine-error", message }, assignment.epoch);
     }
+  }
+
+  /**
+   * Blobs that nobody can give now are asked for again, for as long as it takes: that says nothing
+   * of the guest. Anything else that is wrong with them fails the launch.
+   */
+  async #fetch(assignment: GuestAssignment): Promise<() => Promise<BlobPaths>> {
+    const fetching = fetchBlobs(this.context, assignment);
+    try {
+      await fetching;
+    } catch (error) {
+      if (MAY_PASS.includes(toDomainError(error).kind)) throw error;
+    }
+    return () => fetching;
   }
 
   #engine(): Engine {

@@ -7,6 +7,7 @@ import type {
   ServiceError,
 } from "@grpc/grpc-js";
 import { Metadata as GrpcMetadata } from "@grpc/grpc-js";
+import { DomainError } from "../../domain/errors.js";
 import { fromServiceError } from "./status.js";
 
 type UnaryMethod<Request, Response> = (
@@ -43,24 +44,43 @@ export function callUnary<Request, Response>(
   });
 }
 
-/** Reads a stream to its end, or until the signal aborts. */
+/**
+ * Reads a stream to its end. A reader may take its time, but each message must come within `idleMs`
+ * of being asked for.
+ * @throws the `DomainError` of the stream's end; `timeout` when the other side is silent.
+ */
 export async function* callStream<Request, Response>(
   method: StreamMethod<Request, Response>,
   request: Request,
-  signal?: AbortSignal,
+  idleMs: number,
 ): AsyncGenerator<Response> {
   const call = method(request);
-  const cancel = (): void => call.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
+  const messages = call[Symbol.asyncIterator]();
+  let isSilent = false;
+  const next = async (): Promise<IteratorResult<Response>> => {
+    const timer = setTimeout(() => {
+      isSilent = true;
+      call.cancel();
+    }, idleMs);
+    try {
+      return (await messages.next()) as IteratorResult<Response>;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
   try {
-    for await (const response of call) yield response as Response;
+    for (let each = await next(); !each.done; each = await next()) yield each.value;
   } catch (error) {
-    if (signal?.aborted) return;
-    throw fromServiceError(error);
+    throw isSilent ? silent(idleMs) : fromServiceError(error);
   } finally {
-    signal?.removeEventListener("abort", cancel);
     call.cancel();
   }
+}
+
+function silent(idleMs: number): DomainError {
+  const message = `the other side was silent for ${idleMs} ms`;
+  const metadata = { idleMs: String(idleMs) };
+  return new DomainError({ kind: "timeout", reason: "STREAM_SILENT", message, metadata });
 }
 
 /**

@@ -19,10 +19,17 @@ export function localCommands(program: Command, register: RegisterLocal): void {
     .action((options: UpOptions) => register((context) => runUp(context, options)));
   program
     .command("demo")
-    .description("the whole story on real guests in a minute; leaves nothing behind")
+    .description(
+      "the whole story on real guests in a minute, on a cluster of its own or, with --endpoint, " +
+        "on one that runs; leaves nothing behind",
+    )
     .option("--json", "end with one line of JSON that holds every figure")
     .option("--keep-logs", "print the services' logs")
-    .action((options: DemoOptions) => register((context) => runDemo(context, options)));
+    .action((options: Omit<DemoOptions, "endpoint">) => {
+      const isGiven = program.getOptionValueSource("endpoint") === "cli";
+      const endpoint = isGiven ? program.opts<{ endpoint: string }>().endpoint : undefined;
+      register((context) => runDemo(context, { ...options, endpoint }));
+    });
   program
     .command("doctor")
     .description("what this host can do, and why not")

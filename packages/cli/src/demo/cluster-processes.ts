@@ -31,14 +31,16 @@ export class ClusterProcesses {
     this.#searchPath = searchPath;
   }
 
-  async startController(): Promise<StartedProcess> {
+  /** `settings` are environment variables that replace the demo's own. */
+  async startController(settings: Readonly<Record<string, string>> = {}): Promise<StartedProcess> {
     return await this.#start("inn-controller", {
       INN_LISTEN: "127.0.0.1:0",
       INN_DATA: path.join(this.directory, "controller"),
+      ...settings,
     });
   }
 
-  /** `settings` are environment variables that replace the demo's own. */
+  /** The same for an agent. */
   async startAgent(
     nodeId: string,
     controller: string,

@@ -2,9 +2,9 @@
 import { importImage, readImageSource } from "@innkeeper/client";
 import { installedFile } from "../cluster/installed-files.js";
 import { enumName, table } from "../output/table.js";
-import { create, finished, get, type NewGuest, nodeOf } from "./guests.js";
+import { createOwn, finished, get, type NewGuest, nodeOf } from "./guests.js";
 import { HeartbeatWatch } from "./heartbeat-watch.js";
-import type { Stage } from "./stage.js";
+import { guestName, type OwnCluster, type Stage } from "./stage.js";
 import { must } from "./story.js";
 
 const NODE_NAMES = ["n1", "n2", "n3"];
@@ -25,23 +25,11 @@ const GUESTS: readonly NewGuest[] = [
   { id: "tick", image: "tiny", mode: "auto", memoryMib: 32, commandLine: "beat=5" },
 ];
 
-export async function nodesUp({
-  story,
-  client,
-  processes,
-  controller,
-  agents,
-}: Stage): Promise<void> {
-  await story.step("Three nodes come up", async () => {
+export async function nodesUp({ story, client, own }: Stage): Promise<void> {
+  await story.step(own ? "Three nodes come up" : "The nodes that are there", async () => {
     const startedMs = performance.now();
-    const [first = "", ...others] = NODE_NAMES;
-    agents.set(first, await processes.startAgent(first, controller.address));
-    await Promise.all(
-      others.map(async (name) => {
-        agents.set(name, await processes.startAgent(name, controller.address));
-      }),
-    );
-    const nodes = await untilNodes(client, NODE_NAMES.length);
+    if (own !== undefined) await startNodes(own);
+    const nodes = await untilNodes(client, own ? NODE_NAMES.length : 1);
     story.record({ nodesUpMs: Math.round(performance.now() - startedMs) });
     const rows = nodes.map((node) => [
       node.id,
@@ -53,10 +41,19 @@ export async function nodesUp({
     story.say(table(["NODE", "CAPACITY", "MODES", "ENGINE", "ACCELERATION"], rows));
     for (const problem of nodes[0]?.problems ?? []) story.say(`note: ${problem}`);
     must(
-      nodes.every((node) => node.abilities.length === 2),
+      own === undefined || nodes.every((node) => node.abilities.length === 2),
       "every node offers both modes",
     );
   });
+}
+
+async function startNodes({ processes, controller, agents }: OwnCluster): Promise<void> {
+  const start = async (name: string): Promise<void> => {
+    agents.set(name, await processes.startAgent(name, controller.address));
+  };
+  const [first = "", ...others] = NODE_NAMES;
+  await start(first);
+  await Promise.all(others.map(start));
 }
 
 async function untilNodes(client: Stage["client"], count: number) {
@@ -70,9 +67,16 @@ async function untilNodes(client: Stage["client"], count: number) {
   }
 }
 
-export async function imagesKnown({ story, client }: Stage): Promise<void> {
+export async function imagesKnown({ story, client, made }: Stage): Promise<void> {
   await story.step("Images are streamed in, verified and named by their content", async () => {
+    const page = { pageSize: 0, pageToken: "" };
+    const present = (await client.images.listImages(page)).images.map(({ id }) => id);
     for (const name of ["linux", "tiny"]) {
+      if (present.includes(name)) {
+        story.say(`${name.padEnd(6)} was there before and is used as it is`);
+        continue;
+      }
+      made.images.add(name);
       const file = installedFile("images", "build", name, "image.json");
       const image = await importImage(client, await readImageSource(file));
       must(image !== undefined, `image ${name} was not imported`);
@@ -84,17 +88,17 @@ export async function imagesKnown({ story, client }: Stage): Promise<void> {
   });
 }
 
-export async function guestsPlaced({ story, client }: Stage): Promise<void> {
+export async function guestsPlaced(stage: Stage): Promise<void> {
+  const { story, client, own } = stage;
   await story.step("Guests are asked for by gRPC, placed, and boot", async () => {
     const askedMs = performance.now();
-    const operations = await Promise.all(GUESTS.map((guest) => create(client, guest)));
-    const watches = GUESTS.map((guest) => new HeartbeatWatch(client, guest.id));
+    const operations = await Promise.all(GUESTS.map((guest) => createOwn(stage, guest)));
+    const watches = GUESTS.map((guest) => new HeartbeatWatch(stage, guest.id));
     const runningMs = operations.map(async (operation) => {
       await finished(client, operation);
       return Math.round(performance.now() - askedMs);
     });
     for (const [index, { id, image }] of GUESTS.entries()) {
-      const guest = await get(client, id);
       const running = await runningMs[index];
       await watches[index]?.until(
         (watch) => watch.beats.length > 0,
@@ -102,24 +106,28 @@ export async function guestsPlaced({ story, client }: Stage): Promise<void> {
         BOOT_TIMEOUT_MS,
       );
       const firstBeatMs = Math.round((watches[index]?.beats[0]?.atMs ?? 0) - askedMs);
-      const placed = await get(client, id);
+      const placed = await get(stage, id);
       story.say(`${id.padEnd(4)} ${image}: ${placed.status?.placement?.message ?? ""}`);
       story.say(`     RUNNING after ${running} ms, first heartbeat after ${firstBeatMs} ms`);
       story.record({ [`${id}RunningMs`]: running ?? 0, [`${id}FirstBeatMs`]: firstBeatMs });
-      must(nodeOf(placed) !== "nowhere" && guest.id === id, `${id} has a node`);
+      must(nodeOf(placed) !== "nowhere", `${id} has a node`);
     }
     await Promise.all(watches.map((watch) => watch.stop()));
     const nodes = new Set(
-      await Promise.all(GUESTS.map(async ({ id }) => nodeOf(await get(client, id)))),
+      await Promise.all(GUESTS.map(async ({ id }) => nodeOf(await get(stage, id)))),
     );
-    must(nodes.size === NODE_NAMES.length, "the guests are spread over all nodes");
+    must(
+      own === undefined || nodes.size === NODE_NAMES.length,
+      "the guests are spread over all nodes",
+    );
   });
 }
 
-export async function consoleLines({ story, client }: Stage): Promise<void> {
+export async function consoleLines(stage: Stage): Promise<void> {
+  const { story } = stage;
   await story.step("Console lines from inside the guests", async () => {
     for (const { id } of GUESTS) {
-      const watch = new HeartbeatWatch(client, id);
+      const watch = new HeartbeatWatch(stage, id);
       await watch.until(({ beats }) => beats.length > 0, `${id} speaks`, BOOT_TIMEOUT_MS);
       await watch.stop();
       const lines = watch.lines.filter((line) => line.startsWith("innkeeper-guest"));
@@ -132,15 +140,16 @@ export async function consoleLines({ story, client }: Stage): Promise<void> {
   });
 }
 
-export async function guestMoves({ story, client }: Stage): Promise<void> {
+export async function guestMoves(stage: Stage): Promise<void> {
+  const { story, client } = stage;
   await story.step("Guest db moves to another node while it runs", async () => {
-    const from = nodeOf(await get(client, "db"));
-    const watch = new HeartbeatWatch(client, "db");
+    const from = nodeOf(await get(stage, "db"));
+    const watch = new HeartbeatWatch(stage, "db");
     await watch.until(({ beats }) => beats.length > 5, "db beats", BOOT_TIMEOUT_MS);
     const startedMs = performance.now();
     const { operation } = await client.guests.migrateGuest({
       projectId: "",
-      guestId: "db",
+      guestId: guestName(stage, "db"),
       targetNodeId: "",
       downtimeMsMax: 0,
       requestId: "",
@@ -150,7 +159,7 @@ export async function guestMoves({ story, client }: Stage): Promise<void> {
     const seen = watch.beats.length;
     await watch.until(({ beats }) => beats.length >= seen + 10, "db beats on", BOOT_TIMEOUT_MS);
     await watch.stop();
-    const to = nodeOf(await get(client, "db"));
+    const to = nodeOf(await get(stage, "db"));
     must(from !== to, "db is on another node");
     must(watch.isCountingOn(), "the heartbeat counts on, none lost, none twice");
     const longestGapMs = watch.longestGapMs(startedMs);

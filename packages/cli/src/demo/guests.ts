@@ -5,6 +5,7 @@ import { DomainError } from "@innkeeper/core";
 import { MODE_TO_PROTO, parseError } from "@innkeeper/core/wire";
 import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
+import { guestName, type Stage } from "./stage.js";
 import { must } from "./story.js";
 
 const OPERATION_TIMEOUT_MS = 60_000;
@@ -22,6 +23,14 @@ export interface NewGuest {
 export async function create(client: InnkeeperClient, guest: NewGuest): Promise<Operation> {
   const { operation } = await client.guests.createGuest({ guest: toProto(guest), requestId: "" });
   must(operation !== undefined, `creating ${guest.id} gave no operation`);
+  return operation;
+}
+
+/** Under its full name; it is removed at the end. */
+export async function createOwn(stage: Stage, guest: NewGuest): Promise<Operation> {
+  const id = guestName(stage, guest.id);
+  const operation = await create(stage.client, { ...guest, id });
+  stage.made.guests.add(id);
   return operation;
 }
 
@@ -56,27 +65,24 @@ export async function finished(
   must(false, `operation ${operation.id} did not end within ${OPERATION_TIMEOUT_MS} ms`);
 }
 
-export async function get(
-  client: InnkeeperClient,
-  guestId: string,
-  projectId = "",
-): Promise<Guest> {
-  const { guest } = await client.guests.getGuest({ projectId, guestId, minRevision: 0 });
-  must(guest !== undefined, `guest ${guestId} is not there`);
+export async function get(stage: Stage, name: string): Promise<Guest> {
+  const request = { projectId: "", guestId: guestName(stage, name), minRevision: 0 };
+  const { guest } = await stage.client.guests.getGuest(request);
+  must(guest !== undefined, `guest ${name} is not there`);
   return guest;
 }
 
 /** Waits until the guest is as it should be, woken by each change. */
 export async function untilGuest(
-  client: InnkeeperClient,
-  guestId: string,
+  stage: Stage,
+  name: string,
   condition: (guest: Guest) => boolean,
 ): Promise<Guest> {
   const abort = AbortSignal.timeout(OPERATION_TIMEOUT_MS);
-  const changes = client.guests.watchGuests({ projectId: "", fromRevision: 0 }, abort);
-  for await (const { guest } of changes)
-    if (guest?.id === guestId && condition(guest)) return guest;
-  must(false, `guest ${guestId} did not come to the wanted state in time`);
+  const id = guestName(stage, name);
+  const changes = stage.client.guests.watchGuests({ projectId: "", fromRevision: 0 }, abort);
+  for await (const { guest } of changes) if (guest?.id === id && condition(guest)) return guest;
+  must(false, `guest ${name} did not come to the wanted state in time`);
 }
 
 export function nodeOf(guest: Guest): string {

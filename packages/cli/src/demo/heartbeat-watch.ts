@@ -2,6 +2,7 @@
 
 import type { InnkeeperClient } from "@innkeeper/client";
 import { toDomainError } from "@innkeeper/core";
+import { guestName, type Stage } from "./stage.js";
 import { must } from "./story.js";
 
 const BEAT = /^innkeeper-guest: beat ([0-9]+)/;
@@ -20,8 +21,8 @@ export class HeartbeatWatch {
   #failure: Error | undefined;
   readonly #waiters = new Set<() => void>();
 
-  constructor(client: InnkeeperClient, guestId: string) {
-    this.#done = this.#listen(client, guestId).catch((error: unknown) => {
+  constructor(stage: Stage, name: string) {
+    this.#done = this.#listen(stage.client, guestName(stage, name)).catch((error: unknown) => {
       this.#failure = toDomainError(error);
       for (const wake of this.#waiters) wake();
     });

@@ -33,6 +33,11 @@ export class Story {
     return result;
   }
 
+  /** A step that is not told here, and why. */
+  leaveOut(what: string, why: string): void {
+    this.write(`\n-  left out: ${what} (${why})\n`);
+  }
+
   say(line: string): void {
     this.write(`${line.replaceAll(/^/gm, "   ")}\n`);
   }

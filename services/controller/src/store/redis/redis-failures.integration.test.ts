@@ -17,6 +17,7 @@ let admin: Redis;
 let prefixCount = 0;
 let keyPrefix: string;
 const opened = new Set<RedisStore>();
+const started = new Set<RedisProcess>();
 
 beforeAll(async () => {
   redis = await RedisProcess.start();
@@ -37,7 +38,16 @@ beforeEach(() => {
 afterEach(async () => {
   for (const each of opened) await each.close();
   opened.clear();
+  for (const each of started) await each.remove();
+  started.clear();
 });
+
+/** A Redis that a test may do anything to. */
+async function startOwn(settings: readonly string[] = []): Promise<RedisProcess> {
+  const own = await RedisProcess.start({ settings });
+  started.add(own);
+  return own;
+}
 
 async function open(options: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
   const store = await createRedisStore({
@@ -144,30 +154,28 @@ describe("a Redis that does not answer", () => {
   });
 
   it("leaves a commit that was sent in doubt, and one that was not sent undone", async () => {
-    const own = await RedisProcess.start();
+    const own = await startOwn();
     const { store } = await open({ servers: { url: own.url }, timeoutMs: SHORT_MS });
     await store.commit(create("a"));
     await own.kill("SIGSTOP");
     await expect(store.commit(create("b"))).rejects.toMatchObject({ kind: "timeout" });
     await own.kill();
     await expect(store.commit(create("c"))).rejects.toMatchObject({ kind: "unavailable" });
-    await own.remove();
   });
 
   it("is waited for when it comes back in time", async () => {
-    const own = await RedisProcess.start();
+    const own = await startOwn();
     const { store } = await open({ servers: { url: own.url } });
     await own.kill();
     const asked = store.commit(create("a"));
     await own.startAgain();
     expect(await asked).toMatchObject({ isCommitted: true, revision: 1 });
-    await own.remove();
   });
 });
 
 describe("a Redis without memory", () => {
   it("refuses a commit truthfully and loses nothing", async () => {
-    const own = await RedisProcess.start({ settings: ["maxmemory-policy noeviction"] });
+    const own = await startOwn(["maxmemory-policy noeviction"]);
     const control = new Redis(own.port, "127.0.0.1", { protocol: 2 });
     const { store } = await open({ servers: { url: own.url } });
     await store.commit(create("a"));
@@ -180,13 +188,12 @@ describe("a Redis without memory", () => {
     await control.config("SET", "maxmemory", "0");
     expect(await store.commit(create("b"))).toMatchObject({ isCommitted: true, revision: 2 });
     control.disconnect();
-    await own.remove();
   });
 });
 
 describe("a Redis that has become a replica", () => {
   it("is left until it leads again, and the other history is told of", async () => {
-    const own = await RedisProcess.start();
+    const own = await startOwn();
     const control = new Redis(own.port, "127.0.0.1", { protocol: 2 });
     const failOvers = vi.fn();
     const servers = { url: own.url };
@@ -200,7 +207,6 @@ describe("a Redis that has become a replica", () => {
     });
     await vi.waitFor(() => expect(failOvers).toHaveBeenCalled());
     control.disconnect();
-    await own.remove();
   });
 });
 
@@ -251,6 +257,60 @@ describe("data that is not ours", () => {
     ]);
     expect(bad).toMatchObject({ reason: { kind: "corrupt", metadata: { key: "project/a" } } });
     expect(good).toMatchObject({ value: { isCommitted: true, revision: 2 } });
+  });
+});
+
+describe("a snapshot while commits go on", () => {
+  it("is one revision: pairs agree, what is gone is gone, and counters fit", async () => {
+    const { store } = await open();
+    const ids = names(6000, "s");
+    await store.commitAll(ids.map(create));
+    const pair = [`project/${ids[10]}`, `project/${ids[5990]}`] as const;
+    await store.commit(swap(pair, 1));
+    let isDone = false;
+    const writing = (async () => {
+      for (let round = 2; !isDone; round += 1) await store.commit(swap(pair, round));
+    })();
+    let isOvertaken = false;
+    for (let count = 0; count < 20; count += 1) {
+      const before = (await store.commit(aTransaction())) as { readonly revision: number };
+      const { revision, records, counters } = await store.snapshot();
+      isOvertaken ||= revision > before.revision;
+      const written = records.filter(({ key }) => pair.some((each) => each === key));
+      expect(new Set(written.map((each) => each.revision)).size).toBe(1);
+      expect(records).toHaveLength(6000 + 1);
+      expect(counters.get("even") ?? 0).toBe(
+        records.some(({ key }) => key === "project/even") ? 1 : 0,
+      );
+    }
+    expect(isOvertaken).toBe(true);
+    isDone = true;
+    await writing;
+  });
+
+  /** Writes both of the pair; of `even` and `odd` one is there at a time, counted. */
+  function swap(pair: readonly [`project/${string}`, `project/${string}`], round: number) {
+    const [comes, goes] = round % 2 === 0 ? ["even", "odd"] : ["odd", "even"];
+    const value = aProject({ createdAtMs: round });
+    return aTransaction({
+      puts: [...pair, `project/${comes}` as const].map((key) => ({ key, value })),
+      deletes: [`project/${goes}`],
+      counters: [{ key: "even", delta: comes === "even" ? 1 : -1, max: 1 }],
+    });
+  }
+});
+
+describe("a watcher of a Redis that was started again", () => {
+  it("is told to take a new snapshot, because newest commits may be missing", async () => {
+    const own = await startOwn(["appendonly yes", "appendfsync always"]);
+    const { store } = await open({ servers: { url: own.url } });
+    await store.commit(create("a"));
+    const told = store.changes(0, new AbortController().signal)[Symbol.asyncIterator]();
+    expect((await told.next()).value).toMatchObject({ revision: 1 });
+    const next = told.next();
+    await own.kill();
+    await own.startAgain();
+    expect((await next).value).toBe("compacted");
   });
 });
 

@@ -26,11 +26,16 @@ export const STREAM_OPTIONS: EventStreamOptions = {
   replicas: 1,
   timeoutMs: 1_000,
 };
+/** More than the load of the longest outage. */
+const CHANGES_KEPT_MAX = 1_000_000;
 const TOLD_WITHIN = { timeout: 30_000, interval: 50 };
 
 export class RelayBench {
   readonly wanted: string[] = [];
-  readonly #store = new MemoryStateStore({ disk: new MemoryDisk(), clock: systemClock });
+  readonly #store = new MemoryStateStore({
+    disk: new MemoryDisk({ changesKeptMax: CHANGES_KEPT_MAX }),
+    clock: systemClock,
+  });
   readonly #relays: EventRelay[] = [];
   #newest: Revision = 0;
 

@@ -23,12 +23,13 @@ const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
 
 /**
- * Gives `{ env, compose, stop }`: the environment that leads clients to the engine, how Compose is
- * called, and how to let go of it. Or `{ reason }` when no engine can be had.
+ * Gives `{ env, compose, isOurs, stop }`: the environment that leads clients to the engine, how
+ * Compose is called, and how to let go of it. Or `{ reason }` when no engine can be had.
  */
 export async function useEngine() {
   if (findProgram("docker") === undefined) return { reason: "the docker program is missing" };
-  if (answers(process.env)) return withCompose({ env: process.env, stop: async () => undefined });
+  if (answers(process.env))
+    return withCompose({ env: process.env, isOurs: false, stop: async () => undefined });
   if (process.getuid?.() !== 0) {
     return { reason: "no Docker engine runs here, and only root can start one" };
   }
@@ -45,7 +46,7 @@ function adopt(env) {
   const user = pidIn(USER_FILE);
   if (isAlive(user)) return { reason: `test run ${user} uses the Docker engine of the tests` };
   writeFileSync(USER_FILE, String(process.pid));
-  return withCompose({ env, stop: () => stop(pidIn(PID_FILE), hasDefaultBridge()) });
+  return withCompose({ env, isOurs: true, stop: () => stop(pidIn(PID_FILE), hasDefaultBridge()) });
 }
 
 async function start(env) {
@@ -64,7 +65,7 @@ async function start(env) {
     return { reason: `a Docker engine does not start here: ${lastLogLine()}` };
   }
   writeFileSync(USER_FILE, String(process.pid));
-  return withCompose({ env, stop: () => stop(child.pid, hadBridge) });
+  return withCompose({ env, isOurs: true, stop: () => stop(child.pid, hadBridge) });
 }
 
 async function stop(pid, hadBridge) {

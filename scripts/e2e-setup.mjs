@@ -37,9 +37,19 @@ export async function setup(project) {
   if (env.DOCKER_HOST !== undefined) process.env.DOCKER_HOST = env.DOCKER_HOST;
   project.provide("engine", { isComposePlugin: compose.length > 1, ...built });
   return async () => {
-    if (env !== process.env) tryRun("docker", ["image", "prune", "--force"], { env });
+    if (engine.isOurs) removeLeftovers(env);
     await stop();
   };
+}
+
+/** Of tests that did not come to their end, and images that were replaced by newer ones. */
+function removeLeftovers(env) {
+  const { stdout } = tryRun("docker", ["ps", "--all", "--quiet"], { env });
+  const ids = stdout.split("\n").filter(Boolean);
+  if (ids.length > 0) tryRun("docker", ["rm", "--force", "--volumes", ...ids], { env });
+  for (const kind of ["network", "volume", "image"]) {
+    tryRun("docker", [kind, "prune", "--force"], { env });
+  }
 }
 
 /** Gives `{ environment }` for docker-compose.yml, or `{ reason }`. */

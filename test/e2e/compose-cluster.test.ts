@@ -202,6 +202,11 @@ it("fails no request while everything is restarted, one after the other", async 
 it("is a cluster that the demo runs on, and leaves as it was", async () => {
   const [endpoint = ""] = cluster.endpoints;
   await guests.create("bystander");
+  const images = async () =>
+    (await guests.client.images.listImages({ pageSize: 0, pageToken: "" })).images.map(
+      ({ id }) => id,
+    );
+  const imagesBefore = await images();
   const inn = fileURLToPath(new URL("../../dist/inn.js", import.meta.url));
   const child = spawn(process.execPath, [inn, "--endpoint", endpoint, "demo", "--json"]);
   let told = "";
@@ -211,6 +216,7 @@ it("is a cluster that the demo runs on, and leaves as it was", async () => {
   const [code] = (await once(child, "close")) as [number];
   expect([code, told]).toEqual([0, expect.stringContaining("left out")]);
   const figures = JSON.parse(told.trimEnd().split("\n").at(-1) ?? "{}") as { ok?: boolean };
-  expect(figures).toMatchObject({ ok: true, guestsDeleted: 4 });
+  expect(figures).toMatchObject({ ok: true, guestsDeleted: 5 });
   expect(await guests.ids()).toEqual(["bystander"]);
+  expect(await images()).toEqual(imagesBefore);
 });

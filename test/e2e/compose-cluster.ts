@@ -1,5 +1,4 @@
 /** The cluster of docker-compose.yml, on ports of its own, as a user would start it. */
-import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import {
   createClient,
@@ -16,6 +15,7 @@ import {
 import { expect, vi } from "vitest";
 import { ContainerControl } from "./containers.js";
 import type { Engine } from "./engine.js";
+import { freePort } from "./free-port.js";
 import { Guests } from "./guests.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -105,14 +105,18 @@ export class ComposeCluster {
     );
   }
 
-  /** Position of the controller that leads, from 1. */
+  /** The controller that leads; one that does not answer does not. */
   async leader(): Promise<Service> {
+    const clients = this.endpoints.map((endpoint) => this.client(endpoint));
     return await vi.waitFor(async () => {
-      for (const [index, endpoint] of this.endpoints.entries()) {
-        const { leaderEpoch } = await this.client(endpoint).cluster.getCluster({});
-        if (leaderEpoch > 0) return index === 0 ? "controller-1" : "controller-2";
-      }
-      throw new Error("nobody leads");
+      const answers = await Promise.allSettled(
+        clients.map((client) => client.cluster.getCluster({})),
+      );
+      const leading = answers.findIndex(
+        (answer) => answer.status === "fulfilled" && answer.value.leaderEpoch > 0,
+      );
+      if (leading < 0) throw new Error("nobody leads");
+      return leading === 0 ? "controller-1" : "controller-2";
     }, PATIENCE);
   }
 
@@ -139,14 +143,4 @@ async function untilNodesReady(endpoint: string, count: number): Promise<void> {
   } finally {
     client.close();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

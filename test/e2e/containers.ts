@@ -35,8 +35,13 @@ export class ContainerControl {
     await this.container.start();
   }
 
+  /** Asks it to stop; `kill -9` only if it has not within ten seconds. */
   async restart(): Promise<void> {
     await this.container.restart({ t: 10 });
+  }
+
+  async remove(): Promise<void> {
+    await this.container.remove({ force: true, v: true });
   }
 
   async pause(): Promise<void> {

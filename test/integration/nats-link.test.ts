@@ -68,6 +68,8 @@ it("connects over TLS with a certificate of its own, to servers of its authority
   await server.run();
   const { ca, identity } = files;
   await expectEcho(server.link({ tls: { ca, identity } }));
+  const servers = [`tls://127.0.0.1:${server.port}`];
+  await expectEcho(server.link({ servers, tls: { ca, identity } }));
 });
 
 it("does not take a certificate of another address", async () => {

@@ -13,6 +13,7 @@ export {
 } from "./message-context.js";
 export { NatsLink } from "./nats-link.js";
 export type { NatsCredentials, NatsOptions, NatsTls } from "./nats-options.js";
+export { eventStreamOptionsOf, type NatsSettings, natsOptionsOf } from "./nats-options-of.js";
 export { type NatsRequest, request, type Service, serve } from "./request-reply.js";
 export {
   EVENTS,

@@ -18,7 +18,7 @@ export interface NatsTls {
 }
 
 export interface NatsOptions {
-  /** host:port each. */
+  /** host:port each, or tls://host:port. */
   readonly servers: readonly string[];
   /** Shown by the server's monitoring. */
   readonly name: string;
@@ -57,13 +57,18 @@ function tlsOptions({ ca, identity }: NatsTls, servers: readonly string[]) {
  * For an address that is no name, the NATS client would compare the certificate with "localhost".
  */
 function checkIdentity(servers: readonly string[]) {
-  const hosts = servers.map((each) => new URL(`nats://${each}`).hostname.replace(/^\[|\]$/g, ""));
+  const hosts = servers.map(hostOf);
   return (name: string, certificate: PeerCertificate): Error | undefined => {
     const wanted = hosts.includes(name) ? [name] : hosts.filter((host) => isIP(host) !== 0);
     const problems = wanted.map((host) => checkServerIdentity(host, certificate));
     const isWanted = problems.includes(undefined);
     return isWanted ? undefined : (problems[0] ?? checkServerIdentity(name, certificate));
   };
+}
+
+function hostOf(server: string): string {
+  const { hostname } = new URL(`nats://${server.replace(/^[a-z]+:\/\//, "")}`);
+  return hostname.replace(/^\[|\]$/g, "");
 }
 
 function authentication(credentials: NatsCredentials): ConnectionOptions {

@@ -72,7 +72,7 @@ const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
     mode: ENUMS,
     "resources.cpu_millis": [0, -1, 99, 125, 256_050, 2 ** 53 - 1],
     "resources.memory_mib": [0, -1, 7, 16_777_217, 2 ** 53 - 1],
-    "resources.disk_mib": [1, -1, 2 ** 53 - 1],
+    "resources.disk_mib": [-1, 1_073_741_825, 2 ** 53 - 1],
     command_line: COMMAND_LINES,
     ...RESTART_POLICY,
     node_id: NAMES,

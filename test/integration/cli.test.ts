@@ -49,7 +49,7 @@ describe("exit codes", () => {
     [2, ["guest", "ls", "-o", "xml"], /^error: option '-o, --output <format>'/],
     [2, ["guest", "create", "../x", ...SMALL], /^inn: guest\.id: "\.\.\/x" is not allowed; all/],
     [2, ["guest", "create", "x", ...SMALL, "--cpu", "x"], /^inn: --cpu: "x" is not allowed; all/],
-    [2, ["guest", "create", "x", ...SMALL, "--disk", "1GiB"], /^error: unknown option '--disk'/],
+    [2, ["guest", "create", "x", ...SMALL, "--disk", "1"], /^inn: --disk: "1" is not allowed; al/],
     [3, ["guest", "get", "nobody"], /^inn: no guest "nobody" \[GUEST_NOT_FOUND\]\n$/],
     [3, ["op", "wait", REQUEST], /^inn: no operation "7d3a.*OPERATION_NOT_FOUND/],
     [3, ["guest", "create", "x", "--image", "none"], /^inn: no image "none" \[IMAGE_NOT_FOUND\]/],

@@ -92,6 +92,12 @@ export class Cluster implements World {
     );
   }
 
+  disks(): ReturnType<World["disks"]> {
+    return this.nodes.flatMap(({ id, disks }) =>
+      [...disks.guests.keys()].map((guestUid) => ({ nodeId: id, guestUid })),
+    );
+  }
+
   journals(): ReturnType<World["journals"]> {
     return new Map(this.nodes.map(({ id, journalDisk }) => [id, journalDisk]));
   }

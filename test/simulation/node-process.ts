@@ -7,6 +7,8 @@ import {
   type FakeClock,
   MemoryAgentJournal,
   MemoryBlobStore,
+  MemoryDiskStore,
+  MemoryDisks,
   MemoryJournalDisk,
   type Prng,
   type ProcessClock,
@@ -39,6 +41,8 @@ export interface NodeHost {
 export class NodeProcess {
   readonly guests: SimHost;
   readonly journalDisk = new MemoryJournalDisk();
+  /** No larger than what the scheduler may promise: what it overcommits would be refused here. */
+  readonly disks: MemoryDisks;
   readonly #blobs = new MemoryBlobStore();
   #clock: ProcessClock | undefined;
 
@@ -48,6 +52,7 @@ export class NodeProcess {
     private readonly host: NodeHost,
   ) {
     this.guests = new SimHost(id, host.storage);
+    this.disks = new MemoryDisks(capacity.diskMib);
   }
 
   get isUp(): boolean {
@@ -63,6 +68,7 @@ export class NodeProcess {
       engines: new Map<EngineName, Engine>([["sim", this.#engine()]]),
       journal: new MemoryAgentJournal(this.journalDisk),
       blobs: this.#blobs,
+      disks: new MemoryDiskStore(this.disks),
       controller: this.#controller(endpoint),
       clock,
       ids: new SeededIdSource(prng.fork()),

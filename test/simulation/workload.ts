@@ -167,7 +167,7 @@ export class Workload {
     const { spec } = aGuest({
       cpuMillis: prng.pick([250, 500, 1000]),
       memoryMib: prng.pick([128, 256, 512]),
-      diskMib: prng.pick([0, 100]),
+      diskMib: prng.pick([0, 0, 0, 100]),
     });
     return {
       ...spec,

@@ -5,6 +5,8 @@ import {
   anAssignment,
   FakeClock,
   MemoryAgentJournal,
+  MemoryDiskStore,
+  MemoryDisks,
   MemoryJournalDisk,
   SeededIdSource,
   silentLogger,
@@ -20,12 +22,14 @@ const DAY_MS = 24 * 3_600_000;
 let clock: FakeClock;
 let engine: FakeEngine;
 let disk: MemoryJournalDisk;
+let guestDisks: MemoryDisks;
 let reports: NodeReport[];
 
 beforeEach(() => {
   clock = new FakeClock();
   engine = new FakeEngine();
   disk = new MemoryJournalDisk();
+  guestDisks = new MemoryDisks();
   reports = [];
 });
 
@@ -120,6 +124,41 @@ describe("starting where guests run already", () => {
   });
 });
 
+describe("disks at the start of an agent", () => {
+  it("go with a guest that was to be absent", async () => {
+    put({ assignment: { guestUid: A, intent: 9, desired: "absent" }, launchedEpoch: undefined });
+    guestDisks.guests.set(A, new Map([["root", 1]]));
+    await anAgent();
+    await settle();
+    expect(guestDisks.guests.size).toBe(0);
+    expect(reports.at(-1)?.copies).toMatchObject([{ state: "absent", intent: 9 }]);
+  });
+
+  it("of a guest that the journal does not know are kept and reported", async () => {
+    guestDisks.guests.set(B, new Map([["root", 1]]));
+    await anAgent();
+    await settle();
+    expect(guestDisks.guests.has(B)).toBe(true);
+    const told = { guestUid: B, state: "stopped", intent: 0, epoch: 0 };
+    expect(reports.flatMap((each) => each.copies)).toContainEqual(expect.objectContaining(told));
+  });
+
+  it("are claimed or removed, as the leader says", async () => {
+    for (const uid of [A, B]) guestDisks.guests.set(uid, new Map([["data", 1]]));
+    const agent = await anAgent();
+    await apply(
+      agent,
+      { guestUid: A, intent: 1, diskMib: 1 },
+      { guestUid: B, intent: 1, epoch: 0, desired: "absent" },
+    );
+    await settle();
+    expect([...guestDisks.guests.keys()]).toEqual([A]);
+    expect(engine.living()).toHaveLength(1);
+    const told = { guestUid: B, state: "absent" };
+    expect(reports.flatMap((each) => each.copies)).toContainEqual(expect.objectContaining(told));
+  });
+});
+
 describe("reading consoles", () => {
   it("gives the console of a guest, and does not find one that is not here", async () => {
     const agent = await anAgent();
@@ -163,6 +202,7 @@ function anAgent(): Promise<Agent> {
         read: async function* () {},
         remove: () => Promise.resolve(),
       },
+      disks: new MemoryDiskStore(guestDisks),
       controller,
       clock,
       ids: new SeededIdSource(1),

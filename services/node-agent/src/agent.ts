@@ -19,6 +19,7 @@ import {
 import { GuestRunner } from "./runner/guest-runner.js";
 import { Reporter, type ReporterConfig } from "./runner/reporter.js";
 import type { RunnerContext } from "./runner/runner-context.js";
+import { strayEntry } from "./runner/stray-disks.js";
 
 export interface AgentConfig extends ReporterConfig {
   readonly node: Omit<NodeIntroduction, "abilities" | "problems" | "incarnation">;
@@ -90,6 +91,7 @@ class RunningAgent implements Agent {
       this.ports.log.warn({ ...ref }, "removing a copy that no journal entry explains");
       await (await engine.adopt(ref))?.destroy();
     }
+    await this.#findStrayDisks();
   }
 
   async probe(): Promise<void> {
@@ -156,6 +158,14 @@ class RunningAgent implements Agent {
     const runner = new GuestRunner(this.#context, entry, undefined);
     this.#runners.set(entry.assignment.guestUid, runner);
     return runner;
+  }
+
+  async #findStrayDisks(): Promise<void> {
+    for (const guestUid of await this.ports.disks.list()) {
+      if (this.#runners.has(guestUid)) continue;
+      this.ports.log.warn({ guestUid }, "the journal does not know the guest of these disks");
+      this.#addRunner(strayEntry(guestUid, this.ports.clock.nowMs()));
+    }
   }
 
   #reportFor(guestUid: string): CopyReport {

@@ -13,6 +13,7 @@ import { type Agent, createAgent } from "./agent.js";
 import { agentServer } from "./api/agent-server.js";
 import { GrpcControllerClient } from "./api/grpc-controller-client.js";
 import type { AgentSettings } from "./config.js";
+import { createFileDiskStore } from "./disks/file-disk-store.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
 import { hostCapacity } from "./host/capacity.js";
@@ -59,6 +60,7 @@ export async function startAgent(
     engines: createEngines(settings, directory, parts),
     journal: createSqliteAgentJournal({ directory: path.join(directory, "journal") }),
     blobs: parts.blobs ?? (await createFileBlobStore({ directory: path.join(directory, "blobs") })),
+    disks: await createFileDiskStore({ directory: path.join(directory, "disks") }),
     controller,
     clock: systemClock,
     ids: randomIdSource,

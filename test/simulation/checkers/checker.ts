@@ -12,12 +12,19 @@ export interface CopyOnNode extends CopyRef {
   readonly run: SimGuest["run"];
 }
 
+export interface DisksOnNode {
+  readonly nodeId: string;
+  readonly guestUid: string;
+}
+
 export interface World {
   /** Guests are killed from outside in this run. */
   readonly guestsDie: boolean;
   readonly records: Records;
   /** Every copy that exists on any node now, whoever knows of it. */
   copies(): readonly CopyOnNode[];
+  /** Every guest whose disks are on a node now. */
+  disks(): readonly DisksOnNode[];
   journals(): ReadonlyMap<string, MemoryJournalDisk>;
 }
 

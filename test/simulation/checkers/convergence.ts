@@ -1,6 +1,6 @@
 /** I7: once faults have stopped, what is wanted is what is, everywhere, within a stated time. */
 import type { Guest, Operation } from "@innkeeper/core";
-import type { CopyOnNode, World } from "./checker.js";
+import type { CopyOnNode, DisksOnNode, World } from "./checker.js";
 
 /**
  * The stated time: a node's lease, the longest back-off and stop time-out of the workload, and a
@@ -12,6 +12,7 @@ export const CONVERGES_WITHIN_MS = 60_000;
 export function whatDiffers(world: World): readonly string[] {
   const guests = world.records.guests();
   const copies = world.copies();
+  const disks = world.disks();
   const running = world.records.operations().filter((each) => mustHaveEnded(each, guests));
   const notReady = world.records.nodes().filter((node) => node.state !== "ready");
   return [
@@ -19,6 +20,8 @@ export function whatDiffers(world: World): readonly string[] {
     ...notReady.map((node) => `node ${node.id} is ${node.state}`),
     ...guests.flatMap((guest) => differencesOf(guest, copies)),
     ...copies.filter((copy) => !belongs(copy, guests)).map((copy) => `${shown(copy)} is an orphan`),
+    ...guests.filter((guest) => lacksDisk(guest, disks)).map(({ id }) => `${id} has no disk`),
+    ...disks.filter((each) => !isPlaced(each, guests)).map((each) => `${onNode(each)} are left`),
   ];
 }
 
@@ -63,6 +66,23 @@ function isAcceptable({ spec, status }: Guest): boolean {
 function belongs(copy: CopyOnNode, guests: readonly Guest[]): boolean {
   const placement = guests.find((guest) => guest.uid === copy.guestUid)?.status.placement;
   return placement?.nodeId === copy.nodeId && placement.epoch === copy.epoch;
+}
+
+/** A guest that runs has its disk where it is. */
+function lacksDisk({ uid, spec, status }: Guest, disks: readonly DisksOnNode[]): boolean {
+  if (spec.resources.diskMib === 0 || status.phase !== "RUNNING") return false;
+  const nodeId = status.placement?.nodeId;
+  return !disks.some((each) => each.guestUid === uid && each.nodeId === nodeId);
+}
+
+function isPlaced({ guestUid, nodeId }: DisksOnNode, guests: readonly Guest[]): boolean {
+  return guests.some(
+    (guest) => guest.uid === guestUid && guest.status.placement?.nodeId === nodeId,
+  );
+}
+
+function onNode({ guestUid, nodeId }: DisksOnNode): string {
+  return `disks of ${guestUid.slice(0, 8)} on ${nodeId}`;
 }
 
 function shown({ guestUid, epoch, nodeId, run }: CopyOnNode): string {

@@ -19,6 +19,7 @@ interface CreateOptions {
   readonly mode: string;
   readonly memory: string;
   readonly cpu: string;
+  readonly disk: string | undefined;
   readonly node: string;
   readonly append: string;
   readonly restart: string;
@@ -32,9 +33,10 @@ export function guestCommands(program: Command, register: Register): void {
     .command("create <name>")
     .description("place and start a new guest")
     .requiredOption("--image <image>", "what to boot")
-    .option("--mode <mode>", "auto, hybrid, paravirt", "auto")
+    .option("--mode <mode>", "auto, full, hybrid, paravirt", "auto")
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
+    .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")
     .option("--node <node>", "only this node", "")
     .option("--append <text>", "added to the kernel command line", "")
     .option("--restart <when>", "always, on-failure, never", "on-failure")
@@ -126,7 +128,7 @@ async function createGuest(
       resources: {
         cpuMillis: parseCpu("--cpu", options.cpu),
         memoryMib: parseMib("--memory", options.memory),
-        diskMib: 0,
+        diskMib: options.disk === undefined ? 0 : parseMib("--disk", options.disk),
       },
       commandLine: options.append,
       nodeId: options.node,

@@ -16,6 +16,7 @@ export function guestDetails(guest: Guest, nowMs: number): string {
     ["mode", mode(placement?.mode ?? spec?.mode ?? "")],
     ["cpu", `${spec?.resources?.cpuMillis ?? 0}m`],
     ["memory", `${spec?.resources?.memoryMib ?? 0} MiB`],
+    ["disk", diskText(spec?.resources?.diskMib ?? 0)],
     ["labels", labels.join(", ")],
     ["command line", spec?.commandLine ?? ""],
     ["restarts", String(status?.restartCount ?? 0)],
@@ -53,6 +54,10 @@ export function guestExplanation(guest: Guest): string {
     table(["CANDIDATE", "MODE", "SCORE"], candidates),
     ...(rejected.length > 0 ? [table(["REJECTED", "FILTER", "WHY NOT"], rejected)] : []),
   ].join("\n");
+}
+
+function diskText(diskMib: number): string {
+  return diskMib === 0 ? "" : `${diskMib} MiB`;
 }
 
 function phase(guest: Guest): string {

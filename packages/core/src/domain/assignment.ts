@@ -37,6 +37,8 @@ export interface GuestAssignment {
   readonly mode: Mode;
   readonly vcpuCount: number;
   readonly memoryMib: number;
+  /** Size of its disk, 0 for none. */
+  readonly diskMib: number;
   readonly image: ImageManifest;
   /** The guest's own part of the kernel command line. */
   readonly commandLine: string;

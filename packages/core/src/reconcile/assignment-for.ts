@@ -26,6 +26,7 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     mode: order.placement.mode,
     vcpuCount: vcpuCount(guest.spec.resources),
     memoryMib: guest.spec.resources.memoryMib,
+    diskMib: guest.spec.resources.diskMib,
     image: image.manifest,
     commandLine: guest.spec.commandLine,
     restartPolicy: guest.spec.restartPolicy,

@@ -42,8 +42,10 @@ const VIEWS: readonly CopyView[] = ASSIGNED_STATES.flatMap((desired) =>
     Object.values(MEMORIES).flatMap((memory) =>
       [true, false].flatMap((isSending) =>
         [undefined, FAILURE].flatMap((sendError) =>
-          [undefined, NOW_MS - 10, NOW_MS - 60_000].map((stopAskedAtMs) =>
-            aView({ desired, copy, memory, isSending, sendError, stopAskedAtMs }),
+          [undefined, NOW_MS - 10, NOW_MS - 60_000].flatMap((stopAskedAtMs) =>
+            [true, false].map((mayHaveDisks) =>
+              aView({ desired, copy, memory, isSending, sendError, stopAskedAtMs, mayHaveDisks }),
+            ),
           ),
         ),
       ),
@@ -61,7 +63,7 @@ function mayRun({ assignment: { desired }, copy }: CopyView): boolean {
 
 describe("planCopy, over every view", () => {
   it("has thousands of views, and a known state for each", () => {
-    expect(VIEWS.length).toBe(6 * 11 * 6 * 2 * 2 * 3);
+    expect(VIEWS.length).toBe(6 * 11 * 6 * 2 * 2 * 3 * 2);
     for (const view of VIEWS) expect(COPY_STATES).toContain(planCopy(view).state);
   });
 
@@ -99,9 +101,16 @@ describe("planCopy, over every view", () => {
   it("keeps everything that absent means away", () => {
     for (const view of VIEWS.filter((each) => each.assignment.desired === "absent")) {
       const { state, action } = planCopy(view);
-      expect([state, action]).toEqual(
-        view.copy === undefined ? ["absent", undefined] : ["stopping", "destroy"],
-      );
+      const left = view.copy !== undefined ? "destroy" : view.mayHaveDisks && "remove-disks";
+      expect([state, action]).toEqual(left ? ["stopping", left] : ["absent", undefined]);
+    }
+  });
+
+  it("removes disks only of a guest that shall be gone, after its copy", () => {
+    const removing = VIEWS.filter((each) => planCopy(each).action === "remove-disks");
+    expect(removing.length).toBeGreaterThan(0);
+    for (const view of removing) {
+      expect([view.assignment.desired, view.copy]).toEqual(["absent", undefined]);
     }
   });
 
@@ -201,6 +210,7 @@ interface ViewParts {
   readonly isSending?: boolean;
   readonly sendError?: ErrorDetail | undefined;
   readonly stopAskedAtMs?: number | undefined;
+  readonly mayHaveDisks?: boolean;
 }
 
 function aView(parts: ViewParts): CopyView {
@@ -211,6 +221,7 @@ function aView(parts: ViewParts): CopyView {
     isSending: parts.isSending ?? false,
     sendError: parts.sendError,
     stopAskedAtMs: parts.stopAskedAtMs,
+    mayHaveDisks: parts.mayHaveDisks ?? false,
     nowMs: NOW_MS,
   };
 }
@@ -245,6 +256,7 @@ const EFFECTS: Readonly<Record<CopyAction, (view: CopyView) => CopyView>> = {
   pause: (view) => ({ ...view, copy: { epoch: view.assignment.epoch, run: "paused" } }),
   "request-shutdown": (view) => ({ ...view, stopAskedAtMs: view.nowMs }),
   destroy: (view) => ({ ...view, copy: undefined, isSending: false }),
+  "remove-disks": (view) => ({ ...view, mayHaveDisks: false }),
   migrate: (view) => ({ ...view, copy: { epoch: view.assignment.epoch, run: "sent" } }),
   "cancel-migration": (view) => ({ ...view, isSending: false }),
 };

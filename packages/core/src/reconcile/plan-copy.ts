@@ -39,6 +39,8 @@ export interface CopyView {
   readonly sendError: ErrorDetail | undefined;
   /** When power-off was asked for under this assignment. */
   readonly stopAskedAtMs: number | undefined;
+  /** Disks of the guest may be on this host. */
+  readonly mayHaveDisks: boolean;
   readonly nowMs: number;
 }
 
@@ -49,6 +51,7 @@ export type CopyAction =
   | "pause"
   | "request-shutdown"
   | "destroy"
+  | "remove-disks"
   | "migrate"
   | "cancel-migration";
 
@@ -66,7 +69,7 @@ export function planCopy(view: CopyView): CopyPlan {
   if (copy !== undefined && copy.epoch !== assignment.epoch) return act("stopping", "destroy");
   switch (assignment.desired) {
     case "absent":
-      return copy === undefined ? settled("absent") : act("stopping", "destroy");
+      return planAbsent(view);
     case "incoming":
       return planIncoming(view);
     case "sending":
@@ -79,6 +82,12 @@ export function planCopy(view: CopyView): CopyPlan {
     default:
       return assertNever(assignment.desired, "assigned state");
   }
+}
+
+/** Absent is only told when nothing is left: what the guest took is free then. */
+function planAbsent({ copy, mayHaveDisks }: CopyView): CopyPlan {
+  if (copy !== undefined) return act("stopping", "destroy");
+  return mayHaveDisks ? act("stopping", "remove-disks") : settled("absent");
 }
 
 function planIncoming({ copy, memory }: CopyView): CopyPlan {

@@ -135,6 +135,7 @@ const ASSIGNMENT: GuestAssignment = {
   mode: "hybrid",
   vcpuCount: 1,
   memoryMib: 256,
+  diskMib: 0,
   image: IMAGE.manifest,
   commandLine: "",
   restartPolicy: GUEST.spec.restartPolicy,

@@ -44,6 +44,7 @@ describe("assignments", () => {
     ["mode", { mode: "MODE_UNSPECIFIED" as ProtoAssignment["mode"] }],
     ["vcpu_count", { vcpuCount: 0 }],
     ["memory_mib", { memoryMib: 0 }],
+    ["disk_mib", { diskMib: -1 }],
     ["image", { image: undefined }],
     ["start_count", { startCount: -1 }],
     ["stop_timeout_ms", { stopTimeoutMs: -1 }],
@@ -119,6 +120,7 @@ function randomAssignment(prng: Prng): ReturnType<typeof anAssignment> {
     mode: prng.pick(MODES),
     vcpuCount: prng.integer(1, 1024),
     memoryMib: prng.integer(1, 2 ** 32),
+    diskMib: prng.integer(0, 2 ** 30),
     commandLine: prng.pick(["", "quiet", 'a="b,c" --x']),
     restartPolicy: {
       when: prng.pick(RESTART_WHEN),

@@ -27,6 +27,7 @@ import { parseUuid } from "../domain/names.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf, RESTART_TO_PROTO } from "./enums.js";
 import {
   COMMAND_LINE_LENGTH_MAX,
+  DISK_MIB_MAX,
   imageManifestToProto,
   parseImageManifest,
 } from "./image-codec.js";
@@ -72,6 +73,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     mode: parseOneOf<Mode>("mode", mode, MODES),
     vcpuCount: parseInteger("vcpu_count", proto.vcpuCount, { min: 1, max: 1024 }),
     memoryMib: parseInteger("memory_mib", proto.memoryMib, { min: 1, max: 2 ** 32 }),
+    diskMib: parseInteger("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
     commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),
     restartPolicy: parseRestartPolicy("restart_policy", proto.restartPolicy),

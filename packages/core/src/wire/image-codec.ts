@@ -21,7 +21,8 @@ import { parseInteger, parsePrintable, parseSha256 } from "./numbers.js";
 
 export const COMMAND_LINE_LENGTH_MAX = 1024;
 const BLOB_BYTES_MAX = 64 * 1024 ** 3;
-const DISK_MIB_MAX = 2 ** 30;
+/** The largest disk of an image or a guest: 1 PiB. */
+export const DISK_MIB_MAX = 2 ** 30;
 const COMMAND_WORDS_MAX = 64;
 const MEMORY_MIB_MAX = 1024 * 1024;
 

@@ -12,6 +12,7 @@ import {
 } from "@innkeeper/core";
 import {
   COMMAND_LINE_LENGTH_MAX,
+  DISK_MIB_MAX,
   durationOf,
   MODE_TO_PROTO,
   PHASE_TO_PROTO,
@@ -39,6 +40,8 @@ import { parseOptionalName, parseProjectId } from "./parse-request.js";
 
 const CPU_MILLIS = { min: 100, max: 256_000, unset: 1000 };
 const MEMORY_MIB = { min: 8, max: 16 * 1024 * 1024, unset: 128 };
+/** 0 = none, or as large as the image's. */
+const DISK_MIB = { min: 0, max: DISK_MIB_MAX };
 /** vCPUs come in whole steps of this share of a CPU. */
 const CPU_MILLIS_STEP = 50;
 export const STOP_TIMEOUT = { min: 0, max: 3_600_000, unset: 10_000 };
@@ -95,13 +98,10 @@ function parseGuestResources(field: string, proto: ProtoResources | undefined): 
   if (cpuMillis % CPU_MILLIS_STEP !== 0) {
     throw invalidField(`${field}.cpu_millis`, cpuMillis, `a multiple of ${CPU_MILLIS_STEP}`);
   }
-  if (proto.diskMib !== 0) {
-    throw invalidField(`${field}.disk_mib`, proto.diskMib, "0; guests get no disk in this release");
-  }
   return {
     cpuMillis,
     memoryMib: parseInteger(`${field}.memory_mib`, proto.memoryMib, MEMORY_MIB),
-    diskMib: 0,
+    diskMib: parseInteger(`${field}.disk_mib`, proto.diskMib, DISK_MIB),
   };
 }
 

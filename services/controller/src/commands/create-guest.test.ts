@@ -1,4 +1,5 @@
-import { aGuest, anImage, aProject } from "@innkeeper/core/testing";
+import type { Image } from "@innkeeper/core";
+import { aGuest, anImage, aProject, type Overrides } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
 import { aBench, type CommandBench } from "../testing/command-bench.js";
 import { type CreateGuestInput, createGuest } from "./create-guest.js";
@@ -64,6 +65,66 @@ describe("createGuest", () => {
     ]);
     expect(results.map((each) => each.status).sort()).toEqual(["fulfilled", "rejected"]);
     expect(await bench.counters()).toMatchObject({ "project/default/guests": 1 });
+  });
+});
+
+describe("createGuest with a disk", () => {
+  const DISK = { kind: "disk", diskFormat: "qcow2", diskMib: 2048 } as const;
+
+  function withImage(manifest: NonNullable<Overrides<Image>["manifest"]>): Promise<CommandBench> {
+    return aBench({ images: [anImage({ manifest })] });
+  }
+
+  it.each([
+    ["the image's size by default", 0, 2048],
+    ["the image's size", 2048, 2048],
+    ["more", 4096, 4096],
+  ])("takes %s, and counts it in the quota", async (_, diskMib, taken) => {
+    const bench = await withImage(DISK);
+    await createGuest(bench, input({ spec: specWith({ diskMib }) }));
+    expect(bench.guest("g1").spec.resources.diskMib).toBe(taken);
+    expect(await bench.counters()).toMatchObject({ "project/default/diskMib": taken });
+  });
+
+  it("refuses one that the image does not fit on, with both sizes", async () => {
+    const bench = await withImage(DISK);
+    const asked = createGuest(bench, input({ spec: specWith({ diskMib: 2047 }) }));
+    await expect(asked).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringMatching(/disk_mib: 2047 .*at least 2048, the size of image tiny/),
+    });
+  });
+
+  it("counts the image's size against the quota also when none is asked for", async () => {
+    const projects = [aProject({ quota: { diskMib: 2047 } })];
+    const bench = await aBench({ projects, images: [anImage({ manifest: DISK })] });
+    await expect(createGuest(bench, input())).rejects.toMatchObject({
+      reason: "QUOTA_EXCEEDED",
+      metadata: { resource: "diskMib", requested: "2048", limit: "2047" },
+    });
+  });
+
+  it("gives a kernel a blank disk of any size, or none", async () => {
+    const bench = await withImage({ kind: "pvh" });
+    await createGuest(bench, input({ id: "a", spec: specWith({ diskMib: 7 }) }));
+    await createGuest(bench, input({ id: "b" }));
+    expect(["a", "b"].map((id) => bench.guest(id).spec.resources.diskMib)).toEqual([7, 0]);
+  });
+
+  it("refuses one for a container, which would never see it", async () => {
+    const bench = await withImage({ kind: "rootfs", command: ["/init"] });
+    const asked = createGuest(bench, input({ spec: specWith({ diskMib: 1 }) }));
+    await expect(asked).rejects.toThrow(/disk_mib: 1 is not allowed; allowed: 0; a container/);
+  });
+
+  it.each([
+    ["full", "linux", /auto, hybrid, paravirt for image tiny, which is of kind linux/],
+    ["paravirt", "disk", /auto, full, hybrid for image tiny, which is of kind disk/],
+    ["container", "pvh", /auto, hybrid, paravirt for image tiny/],
+  ] as const)("refuses mode %s for an image of kind %s", async (mode, kind, told) => {
+    const bench = await withImage({ kind });
+    const asked = createGuest(bench, input({ spec: { ...specWith({}), mode } }));
+    await expect(asked).rejects.toThrow(told);
   });
 });
 
@@ -163,8 +224,12 @@ function input(overrides: Partial<CreateGuestInput> = {}): CreateGuestInput {
   return { projectId, id, labels, spec, requestId: "", ...overrides };
 }
 
-function specWith(part: { imageId?: string; memoryMib?: number }): CreateGuestInput["spec"] {
-  const { spec } = aGuest(part.memoryMib === undefined ? {} : { memoryMib: part.memoryMib });
+function specWith(part: {
+  imageId?: string;
+  memoryMib?: number;
+  diskMib?: number;
+}): CreateGuestInput["spec"] {
+  const { spec } = aGuest({ memoryMib: part.memoryMib ?? 256, diskMib: part.diskMib ?? 0 });
   return { ...spec, imageId: part.imageId ?? spec.imageId };
 }
 

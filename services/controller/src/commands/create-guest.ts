@@ -9,6 +9,8 @@ import {
   type Guest,
   type GuestSpec,
   guestKey,
+  IMAGE_MODES,
+  type Image,
   imageCounter,
   invalidField,
   type Labels,
@@ -22,6 +24,7 @@ import {
 } from "@innkeeper/core";
 import type { Versioned } from "../mirror/mirror.js";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
+import { withDiskOf } from "./guest-disk.js";
 import { newOperation } from "./new-operation.js";
 
 export interface CreateGuestInput {
@@ -55,9 +58,11 @@ function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
     const allowed = `at least ${memoryMibMin} for image ${input.spec.imageId}`;
     throw invalidField("guest.spec.resources.memory_mib", input.spec.resources.memoryMib, allowed);
   }
+  checkMode(image.value, input.spec);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
-  checkQuota(context, project.value, input);
-  const guest = newGuest(context, input);
+  const spec = withDiskOf(image.value, input.spec);
+  checkQuota(context, project.value, { ...input, spec });
+  const guest = newGuest(context, { ...input, spec });
   const operation = newOperation(context, guest, "create");
   return {
     transaction: {
@@ -74,6 +79,14 @@ function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
     },
     answer: operation.id,
   };
+}
+
+/** No node will ever offer it. */
+function checkMode({ id, manifest }: Image, { mode }: GuestSpec): void {
+  const modes = IMAGE_MODES[manifest.kind];
+  if (mode === "auto" || modes.includes(mode)) return;
+  const allowed = `auto, ${modes.join(", ")} for image ${id}, which is of kind ${manifest.kind}`;
+  throw invalidField("guest.spec.mode", mode, allowed);
 }
 
 function checksFor(guest: Guest, project: Versioned<Project>, imageRevision: number): Check[] {

@@ -160,6 +160,14 @@ describe("migrateGuest", () => {
     expect(await outcomeOf(migrateGuest(bench, move))).toBe("precondition NO_LIVE_MIGRATION");
   });
 
+  it("refuses a guest with a disk, which is on its node only, naming the disk", async () => {
+    const bench = await withGuest({ onNode: "n1", diskMib: 512 }, { nodes: [N1, N2] });
+    await expect(migrateGuest(bench, move)).rejects.toMatchObject({
+      reason: "NO_LIVE_MIGRATION",
+      message: 'guest "g1" cannot move while it runs: its disk of 512 MiB is on n1',
+    });
+  });
+
   it("does not know a target that never joined", async () => {
     const bench = await withGuest({ onNode: "n1" }, { nodes: [N1] });
     const outcome = await outcomeOf(migrateGuest(bench, { ...move, targetNodeId: "n9" }));

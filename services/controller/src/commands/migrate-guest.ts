@@ -46,6 +46,7 @@ export function migrateGuest(
     if (guest.status.phase !== "RUNNING" || guest.status.placement === undefined) {
       throw illegalTransition(guest, "migrate");
     }
+    refuseDisk(guest, guest.status.placement);
     if (input.targetNodeId !== "" && !context.mirror.node(input.targetNodeId)) {
       throw notFound("node", input.targetNodeId);
     }
@@ -127,6 +128,17 @@ function allocationCounters(
     delta: guest.spec.resources[kind],
     max: limit[kind],
   }));
+}
+
+/** A disk is on its node only: what moves with a running guest today is its memory. */
+function refuseDisk(guest: Guest, { nodeId }: Placement): void {
+  const { diskMib } = guest.spec.resources;
+  if (diskMib === 0) return;
+  throw precondition(
+    "NO_LIVE_MIGRATION",
+    `guest "${guest.id}" cannot move while it runs: its disk of ${diskMib} MiB is on ${nodeId}`,
+    { guest: guest.id, node: nodeId, diskMib: String(diskMib) },
+  );
 }
 
 function noLiveMigration(guest: Guest, from: Placement): DomainError {

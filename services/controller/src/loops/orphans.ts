@@ -31,6 +31,7 @@ export function orphanOrder(
     mode: "hybrid",
     vcpuCount: 1,
     memoryMib: 1,
+    diskMib: 0,
     image: {
       kind: "pvh",
       architecture: "x86_64",

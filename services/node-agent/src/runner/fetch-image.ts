@@ -1,4 +1,4 @@
-/** Brings the blobs of an image to this node and says where they are. */
+/** Brings the blobs of an image to this node, and makes the disks that a copy needs. */
 import {
   type CopyLaunch,
   DomainError,
@@ -7,21 +7,34 @@ import {
   type ImageManifest,
 } from "@innkeeper/core";
 import type { RunnerContext } from "./runner-context.js";
+import { wantedDisks } from "./wanted-disks.js";
 
-export type BlobPaths = ReadonlyMap<ImageBlob["role"], string>;
+type BlobPaths = ReadonlyMap<ImageBlob["role"], string>;
 
-/** @throws `unavailable` when a blob cannot be fetched now. */
-export async function fetchBlobs(
+export type CopySources = Pick<CopyLaunch, "boot" | "disks">;
+
+/**
+ * Blobs and disks of the guest, on this node. @throws `unavailable` when a blob cannot be fetched
+ * now, `capacity` when there is no room for its disks, `corrupt` for what no engine can use.
+ */
+export async function prepareSources(
   context: RunnerContext,
-  { image }: GuestAssignment,
-): Promise<BlobPaths> {
+  assignment: GuestAssignment,
+): Promise<CopySources> {
+  const paths = await fetchBlobs(context, assignment);
+  const boot = bootOf(assignment, paths);
+  const wanted = wantedDisks(assignment, paths);
+  return { boot, disks: await context.disks.prepare(assignment.guestUid, wanted) };
+}
+
+async function fetchBlobs(context: RunnerContext, { image }: GuestAssignment): Promise<BlobPaths> {
   const paths = new Map<ImageBlob["role"], string>();
   for (const blob of image.blobs) paths.set(blob.role, await fetchBlob(context, blob));
   return paths;
 }
 
 /** What the engine boots. @throws `corrupt` when the image lacks a blob that its kind needs. */
-export function bootOf(assignment: GuestAssignment, paths: BlobPaths): CopyLaunch["boot"] {
+function bootOf(assignment: GuestAssignment, paths: BlobPaths): CopyLaunch["boot"] {
   const { image } = assignment;
   const commandLine = [image.commandLine, assignment.commandLine].filter(Boolean).join(" ");
   const pathOf = (role: ImageBlob["role"]): string => {
@@ -36,6 +49,7 @@ export function bootOf(assignment: GuestAssignment, paths: BlobPaths): CopyLaunc
       return { kind: "kernel", kernelPath: pathOf("kernel"), initrdPath, commandLine };
     }
     case "disk":
+      pathOf("disk");
       return { kind: "disk", commandLine };
     case "rootfs": {
       const rootfsPath = pathOf("rootfs");

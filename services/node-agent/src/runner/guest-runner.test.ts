@@ -5,6 +5,8 @@ import {
   anImage,
   FakeClock,
   MemoryAgentJournal,
+  MemoryDiskStore,
+  MemoryDisks,
   MemoryJournalDisk,
   silentLogger,
 } from "@innkeeper/core/testing";
@@ -27,6 +29,7 @@ let clock: FakeClock;
 let engine: FakeEngine;
 let disk: MemoryJournalDisk;
 let journal: MemoryAgentJournal;
+let guestDisks: MemoryDisks;
 let changes: number;
 
 beforeEach(() => {
@@ -34,6 +37,7 @@ beforeEach(() => {
   engine = new FakeEngine();
   disk = new MemoryJournalDisk();
   journal = new MemoryAgentJournal(disk);
+  guestDisks = new MemoryDisks(1000);
   changes = 0;
 });
 
@@ -320,6 +324,49 @@ describe("ends of earlier copies", () => {
   });
 });
 
+describe("disks", () => {
+  const DATA = new Map([["data", 100]]);
+
+  it("are there before the launch, and stay over stops and restarts", async () => {
+    const runner = await started({ diskMib: 100 });
+    expect(engine.launches[0]?.disks).toEqual([expect.objectContaining({ format: "qcow2" })]);
+    engine.newest.end(PANIC);
+    await clock.advance(1000);
+    await tell(runner, { intent: 2, diskMib: 100, desired: "stopped", stopTimeoutMs: 0 });
+    expect(report(runner)).toBe("stopped");
+    expect(guestDisks.guests.get(runner.guestUid)).toEqual(DATA);
+  });
+
+  it("are gone when the guest is told to be absent", async () => {
+    const runner = await started({ diskMib: 100 });
+    await tell(runner, { intent: 2, desired: "absent" });
+    expect(report(runner)).toBe("absent");
+    expect(guestDisks.guests.size).toBe(0);
+  });
+
+  it("that cannot be removed keep the guest from being absent, until they can", async () => {
+    const runner = await started({ diskMib: 100 });
+    const { disks } = context();
+    const remove = disks.remove.bind(disks);
+    disks.remove = () => Promise.reject(new Error("the disk is broken"));
+    await tell(runner, { intent: 2, desired: "absent" });
+    expect(report(runner)).toBe("stopping");
+    disks.remove = remove;
+    await clock.advance(1000);
+    expect(report(runner)).toBe("absent");
+    expect(guestDisks.guests.size).toBe(0);
+  });
+
+  it("that find no room keep the guest from starting, with the numbers", async () => {
+    const runner = await started({ diskMib: 1001 });
+    expect(engine.acts).toEqual([]);
+    expect(runner.report()).toMatchObject({
+      state: "backing-off",
+      lastExit: { reason: "engine-error", message: expect.stringMatching(/1001 MiB.*1000 MiB/) },
+    });
+  });
+});
+
 describe("reports", () => {
   it("tell of every change", async () => {
     const runner = await started();
@@ -352,6 +399,7 @@ function context(): RunnerContext & { blobs: { has(): Promise<boolean> } } {
       read: async function* () {},
       remove: () => Promise.resolve(),
     },
+    disks: new MemoryDiskStore(guestDisks),
     controller: unusedController,
     clock,
     log: silentLogger,

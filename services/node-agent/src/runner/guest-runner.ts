@@ -28,7 +28,7 @@ import {
   toDomainError,
   unavailable,
 } from "@innkeeper/core";
-import { type BlobPaths, bootOf, fetchBlobs } from "./fetch-image.js";
+import { type CopySources, prepareSources } from "./fetch-image.js";
 import type { RunnerContext } from "./runner-context.js";
 
 /** Pause after an act that failed, before it is tried again. */
@@ -53,6 +53,8 @@ export class GuestRunner {
   #isClosed = false;
   #cancelWake: () => void = () => undefined;
   #stopAskedAtMs: number | undefined;
+  /** Until they were removed: an earlier process may have made some. */
+  #mayHaveDisks = true;
   #incomingUri: string | undefined;
   #sending: Promise<void> | undefined;
   #sendError: ErrorDetail | undefined;
@@ -193,6 +195,7 @@ export class GuestRunner {
       isSending: this.#sending !== undefined,
       sendError: this.#sendError,
       stopAskedAtMs: this.#stopAskedAtMs,
+      mayHaveDisks: this.#mayHaveDisks,
       nowMs: this.context.clock.nowMs(),
     };
   }
@@ -224,6 +227,10 @@ export class GuestRunner {
         return await copy?.requestShutdown();
       case "destroy":
         return await this.#destroy();
+      case "remove-disks":
+        await this.context.disks.remove(this.guestUid);
+        this.#mayHaveDisks = false;
+        return;
       case "migrate":
         return this.#migrate();
       case "cancel-migration":
@@ -237,14 +244,14 @@ export class GuestRunner {
   async #launch(isIncoming: boolean): Promise<void> {
     const { clock, journal } = this.context;
     const assignment = this.#assignment;
-    const blobs = await this.#fetch(assignment);
+    const sources = await this.#prepare(assignment);
     if (this.#assignment !== assignment) return;
     this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
     try {
-      const boot = bootOf(assignment, await blobs());
+      const { boot, disks } = await sources();
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
       const { guestUid, epoch, mode, memoryMib } = assignment;
-      const launch = { guestUid, epoch, mode, memoryMib, boot, disks: [], isIncoming };
+      const launch = { guestUid, epoch, mode, memoryMib, boot, disks, isIncoming };
       this.#attach(await this.#engine().launch({ ...launch, vcpuCount: assignment.vcpuCount }));
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {
@@ -257,16 +264,17 @@ export class GuestRunner {
 
   /**
    * Blobs that nobody can give now are asked for again, for as long as it takes: that says nothing
-   * of the guest. Anything else that is wrong with them fails the launch.
+   * of the guest. Anything else that is wrong with them or its disks fails the launch.
    */
-  async #fetch(assignment: GuestAssignment): Promise<() => Promise<BlobPaths>> {
-    const fetching = fetchBlobs(this.context, assignment);
+  async #prepare(assignment: GuestAssignment): Promise<() => Promise<CopySources>> {
+    this.#mayHaveDisks = true;
+    const preparing = prepareSources(this.context, assignment);
     try {
-      await fetching;
+      await preparing;
     } catch (error) {
       if (MAY_PASS.includes(toDomainError(error).kind)) throw error;
     }
-    return () => fetching;
+    return () => preparing;
   }
 
   #engine(): Engine {

@@ -4,6 +4,7 @@ import type {
   BlobStore,
   Clock,
   ControllerClient,
+  DiskStore,
   Engine,
   EngineName,
   Logger,
@@ -13,6 +14,7 @@ export interface RunnerContext {
   readonly engines: ReadonlyMap<EngineName, Engine>;
   readonly journal: AgentJournal;
   readonly blobs: BlobStore;
+  readonly disks: DiskStore;
   readonly controller: ControllerClient;
   readonly clock: Clock;
   readonly log: Logger;

@@ -16,6 +16,7 @@ import { DomainError } from "@innkeeper/core";
 
 export class FakeEngine implements Engine {
   readonly copies: FakeCopy[] = [];
+  readonly launches: CopyLaunch[] = [];
   /** What was done, in order, e.g. `launch 1`, `pause 1`. */
   readonly acts: string[] = [];
   /** Thrown by the next launch. */
@@ -30,6 +31,7 @@ export class FakeEngine implements Engine {
     const error = this.launchError;
     this.launchError = undefined;
     if (error !== undefined) throw error;
+    this.launches.push(launch);
     return this.place(launch, launch.isIncoming ? "incoming" : "running");
   }
 

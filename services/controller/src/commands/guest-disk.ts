@@ -1,0 +1,28 @@
+/** How large the disk of a new guest is: what quota and placement count follows from its image. */
+import { type GuestSpec, type Image, invalidField } from "@innkeeper/core";
+
+const FIELD = "guest.spec.resources.disk_mib";
+
+/**
+ * The spec with the size that the disk will have. @throws `invalid` when the image does not fit on
+ * it, naming both sizes, or when the guest would get no disk at all.
+ */
+export function withDiskOf({ id, manifest }: Image, spec: GuestSpec): GuestSpec {
+  const { diskMib } = spec.resources;
+  switch (manifest.kind) {
+    case "linux":
+    case "pvh":
+      return spec;
+    case "rootfs":
+      if (diskMib !== 0) throw invalidField(FIELD, diskMib, "0; a container has no disk");
+      return spec;
+    case "disk": {
+      if (diskMib === 0) {
+        return { ...spec, resources: { ...spec.resources, diskMib: manifest.diskMib } };
+      }
+      if (diskMib >= manifest.diskMib) return spec;
+      const allowed = `at least ${manifest.diskMib}, the size of image ${id}; unset = that`;
+      throw invalidField(FIELD, diskMib, allowed);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Makes qcow2 files with QEMU's own tool. It runs inside the disks' directory and is given names
+ * and numbers of ours only, so nothing of a user's or a path's is ever parsed by it.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { type DiskFormat, diskStoreFailed } from "@innkeeper/core";
+
+const PROGRAM = "qemu-img";
+const TIMEOUT_MS = 30_000;
+
+export interface Qcow2File {
+  readonly directory: string;
+  /** Names inside the directory. */
+  readonly file: string;
+  readonly sizeMib: number;
+  readonly base: { readonly file: string; readonly format: DiskFormat } | undefined;
+}
+
+/** The base is not opened here: it was looked at before. @throws `precondition`. */
+export async function createQcow2({ directory, file, sizeMib, base }: Qcow2File): Promise<void> {
+  const below = base === undefined ? [] : ["-u", "-F", base.format, "-b", base.file];
+  const args = ["create", "-q", "-f", "qcow2", ...below, file, `${sizeMib}M`];
+  try {
+    await promisify(execFile)(PROGRAM, args, { cwd: directory, timeout: TIMEOUT_MS });
+  } catch (error) {
+    throw isMissing(error)
+      ? diskStoreFailed(`${PROGRAM} is not installed (Debian: qemu-utils)`, error)
+      : diskStoreFailed(lastLine(error), error);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+function lastLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.trimEnd().split("\n").at(-1) ?? "";
+}

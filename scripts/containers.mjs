@@ -5,7 +5,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { bundlePrograms } from "./build.mjs";
-import { ROOT } from "./run.mjs";
+import { findProgram, ROOT, stop, tryRun } from "./run.mjs";
 
 const OUTPUT = path.join(ROOT, "dist", "containers");
 
@@ -67,4 +67,23 @@ function copy(file, target) {
   cpSync(path.join(ROOT, file), target, { recursive: true });
 }
 
-if (process.argv[1] === import.meta.filename) await makeContainerFiles();
+/** By Compose, version 2 or 1, with `env` for the engine and the variables of the file. */
+export function buildImages(env) {
+  const [program, ...args] = [
+    ...(composeCommand() ?? stop("Docker Compose is missing", 3)),
+    "build",
+  ];
+  const { status, stdout, stderr } = tryRun(program, args, { env });
+  if (status !== 0) throw new Error(`images cannot be built:\n${stdout}${stderr}`);
+}
+
+/** Version 2 is a plug-in of the client, version 1 a program of its own; undefined = neither. */
+export function composeCommand() {
+  if (tryRun("docker", ["compose", "version"]).status === 0) return ["docker", "compose"];
+  return findProgram("docker-compose") === undefined ? undefined : ["docker-compose"];
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await makeContainerFiles();
+  buildImages(process.env);
+}

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { composeCommand } from "./containers.mjs";
 import { findProgram, say, tryRun } from "./run.mjs";
 
 const CACHE = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "innkeeper");
@@ -75,11 +76,9 @@ async function stop(pid, hadBridge) {
   if (!hadBridge) tryRun("ip", ["link", "delete", "docker0"]);
 }
 
-/** Version 2 is a plug-in of the client, version 1 a program of its own. */
 async function withCompose(engine) {
-  const isPlugin = tryRun("docker", ["compose", "version"]).status === 0;
-  if (isPlugin) return { ...engine, compose: ["docker", "compose"] };
-  if (findProgram("docker-compose")) return { ...engine, compose: ["docker-compose"] };
+  const compose = composeCommand();
+  if (compose !== undefined) return { ...engine, compose };
   await engine.stop();
   return { reason: "Docker Compose is missing (Debian: docker-compose)" };
 }

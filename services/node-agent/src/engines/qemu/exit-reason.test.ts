@@ -10,9 +10,13 @@ function anEnded(ended: Partial<EndedProcess>): EndedProcess {
 describe("the reason of an end", () => {
   it.each<[string, Partial<EndedProcess>, string]>([
     ["a power-off", { errors: `${TRACE}6\n` }, "guest-shutdown: the guest powered itself off"],
-    ["a reset", { errors: `${TRACE}7\n` }, "guest-reset: the guest reset itself"],
+    ["a reset", { end: { code: 0, signal: undefined } }, "guest-reset: the guest reset itself"],
     ["a panic", { errors: `${TRACE}8\n` }, "guest-panic: the guest's kernel panicked"],
-    ["SIGTERM", { errors: `${TRACE}4\n` }, "killed: the hypervisor process was killed"],
+    [
+      "SIGTERM",
+      { errors: `terminating on signal 15 from pid 1\n` },
+      "killed: the hypervisor process was killed (terminating on signal 15 from pid 1)",
+    ],
     ["a quit command", { errors: `${TRACE}2\n` }, "destroyed: the copy was destroyed"],
     ["an error of the host", { errors: `${TRACE}1\n` }, "engine-error: the hypervisor failed"],
     [

@@ -14,13 +14,18 @@ const CAUSES: Readonly<Record<string, ExitReason>> = {
   "8": "guest-panic",
 };
 
-const TRACE = /qemu_system_shutdown_request reason=([0-9]+)/g;
+const CAUSE = /^qemu_system_shutdown_request reason=([0-9]+)/gm;
+/** What QEMU says after SIGTERM, which it does not trace. */
+const SIGNALLED = /terminating on signal [0-9]+/;
+const TRACE = /^qemu_system_shutdown_request /;
 const MESSAGE_LENGTH_MAX = 300;
 
 const SENTENCES: Readonly<Record<ExitReason, string>> = {
   "guest-shutdown": "the guest powered itself off",
   "guest-reset": "the guest reset itself",
   "guest-panic": "the guest's kernel panicked",
+  "guest-exit": "the guest's first process failed",
+  "out-of-memory": "the guest ran out of memory",
   destroyed: "the copy was destroyed",
   killed: "the hypervisor process was killed",
   "engine-error": "the hypervisor failed",
@@ -51,8 +56,9 @@ export function exitOf(process: EndedProcess): CopyExit {
 
 /** The cause that QEMU itself traced, if it did. */
 export function tracedReason(errors: string): ExitReason | undefined {
-  const cause = [...errors.matchAll(TRACE)].at(-1)?.[1];
-  return cause === undefined ? undefined : CAUSES[cause];
+  const cause = [...errors.matchAll(CAUSE)].at(-1)?.[1];
+  if (cause !== undefined) return CAUSES[cause];
+  return SIGNALLED.test(errors) ? "killed" : undefined;
 }
 
 function reasonOf({ errors, end, isDestroyed, isIncoming }: EndedProcess): ExitReason {
@@ -60,6 +66,8 @@ function reasonOf({ errors, end, isDestroyed, isIncoming }: EndedProcess): ExitR
   const traced = tracedReason(errors);
   if (traced !== undefined) return traced;
   if (end?.signal !== undefined) return "killed";
+  // With -no-reboot a reset ends QEMU in order, without a trace.
+  if (end?.code === 0) return "guest-reset";
   if (isIncoming) return "incoming-failed";
   return end?.code === undefined ? "killed" : "engine-error";
 }
@@ -71,6 +79,6 @@ function howItEnded(end: ProcessEnd | undefined): string {
 
 /** The last line that is not our own trace. */
 export function lastError(errors: string): string {
-  const lines = errors.split("\n").filter((line) => line !== "" && line.search(TRACE) < 0);
+  const lines = errors.split("\n").filter((line) => line !== "" && !TRACE.test(line));
   return lines.at(-1)?.trim() ?? "";
 }

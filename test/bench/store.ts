@@ -27,8 +27,9 @@ import { quantile, rounded } from "./statistics.js";
 const WRITERS = [1, 64, 1024];
 /** What one call of the commit script carries at most. */
 const CALL_TRANSACTIONS_MAX = 1024;
-const WARM_UP_MS = 1000;
-const MEASURED_MS = 4000;
+const ROUNDS = 5;
+const WARM_UP_MS = 500;
+const MEASURED_MS = 1500;
 const GUESTS = 100_000;
 const FILL_AT_ONCE = 1000;
 const CHANGES_KEPT_MAX = 10_000;
@@ -83,10 +84,10 @@ async function measureRedis(
   const results: BenchResult[] = [];
   for (const writers of WRITERS) {
     say(`redis (everysec), ${writers} at once, in turn with an empty script`);
-    const raw = await measure(writers, () => empty.run());
-    const ours = await measure(writers, committer(opened.store));
-    results.push(...told(`redis-raw@${writers}`, raw));
-    results.push(...told(`redis@${writers}`, ours, raw.perSecond));
+    const ours = committer(opened.store);
+    const measured = await inTurn(writers, { ours, raw: () => empty.run() });
+    results.push(...told(`redis-raw@${writers}`, measured.raw));
+    results.push(...told(`redis@${writers}`, measured.ours, measured.raw.perSecond));
   }
   empty.close();
   await opened.close();
@@ -101,12 +102,12 @@ async function measureDurable(
   const results: BenchResult[] = [];
   for (const writers of WRITERS) {
     say(`redis (always), ${writers} at once`);
-    const measured = await measure(writers, committer(opened.store));
+    const measured = await alone(writers, committer(opened.store));
     results.push(...told(`redis-always@${writers}`, measured));
   }
   say("redis (always), four full calls at once");
   const writers = 4 * CALL_TRANSACTIONS_MAX;
-  const full = await measure(writers, committer(opened.store));
+  const full = await alone(writers, committer(opened.store));
   results.push(...told(`redis-always@${CALL_TRANSACTIONS_MAX}x4`, full));
   await opened.close();
   return results;
@@ -122,12 +123,15 @@ async function measureEmbedded(say: (line: string) => void): Promise<BenchResult
   const results: BenchResult[] = [];
   for (const writers of WRITERS) {
     say(`embedded, ${writers} at once`);
-    results.push(...told(`embedded@${writers}`, await measure(writers, committer(embedded))));
+    const measured = await alone(writers, committer(embedded));
+    results.push(...told(`embedded@${writers}`, measured));
   }
   await embedded.close();
   rmSync(directory, { recursive: true });
   return results;
 }
+
+type Once = (writer: number) => Promise<void>;
 
 interface Measured {
   readonly perSecond: number;
@@ -135,11 +139,34 @@ interface Measured {
   readonly p99Ms: number;
 }
 
-/** That many writers, each of which asks again as soon as it is answered. */
-async function measure(
+/** The middle one of several rounds; those of `ours` and `raw` in turn, on a machine that varies. */
+async function inTurn(
   writers: number,
-  once: (writer: number) => Promise<void>,
-): Promise<Measured> {
+  { ours, raw }: { readonly ours: Once; readonly raw: Once },
+): Promise<{ readonly ours: Measured; readonly raw: Measured }> {
+  const rounds: { ours: Measured; raw: Measured }[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    rounds.push({ raw: await measure(writers, raw), ours: await measure(writers, ours) });
+  }
+  return {
+    ours: middleOf(rounds.map((each) => each.ours)),
+    raw: middleOf(rounds.map((each) => each.raw)),
+  };
+}
+
+async function alone(writers: number, once: Once): Promise<Measured> {
+  const rounds: Measured[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(writers, once));
+  return middleOf(rounds);
+}
+
+function middleOf(rounds: readonly Measured[]): Measured {
+  const ordered = [...rounds].sort((left, right) => left.perSecond - right.perSecond);
+  return ordered[ordered.length >> 1] as Measured;
+}
+
+/** That many writers, each of which asks again as soon as it is answered. */
+async function measure(writers: number, once: Once): Promise<Measured> {
   const startsAtMs = performance.now() + WARM_UP_MS;
   const endsAtMs = startsAtMs + MEASURED_MS;
   const latencies: number[] = [];
@@ -160,7 +187,7 @@ async function measure(
 }
 
 /** Each writer changes a guest of its own. */
-function committer(target: StateStore): (writer: number) => Promise<void> {
+function committer(target: StateStore): Once {
   const revisions = new Map<number, number>();
   const guests: Guest[] = [];
   const run = randomIdSource.uuid().slice(0, 8);

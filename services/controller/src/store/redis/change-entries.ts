@@ -7,7 +7,7 @@ import {
   type RecordKey,
   type Revision,
 } from "@innkeeper/core";
-import { COUNTER_MARK, TIME_FIELD } from "./redis-keys.js";
+import { counterOf, TIME_FIELD } from "./redis-keys.js";
 
 /** `[id, [field, value, …]]` as Redis gives it. */
 export type RawEntry = readonly [id: string, fields: readonly string[]];
@@ -33,8 +33,9 @@ export function decodeEntry([id, fields]: RawEntry): ChangeEntry {
   let atMs = Number.NaN;
   for (let index = 0; index + 1 < fields.length; index += 2) {
     const [field = "", value = ""] = [fields[index], fields[index + 1]];
+    const counter = counterOf(field);
     if (field === TIME_FIELD) atMs = Number(value);
-    else if (field.startsWith(COUNTER_MARK)) counters.push([field.slice(1), Number(value)]);
+    else if (counter !== undefined) counters.push([counter, Number(value)]);
     else changes.push(changeOf(field as RecordKey, value));
   }
   if (Number.isNaN(atMs)) throw corruptRecord(`change ${id}`, "it has no time");

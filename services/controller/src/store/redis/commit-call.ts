@@ -2,9 +2,8 @@
  * A group of transactions as the arguments of the commit script: every key once, numbers in one
  * plan, records as the text that is stored.
  */
-import type { RecordKey } from "@innkeeper/core";
 import type { EncodedTransaction } from "../encoded-transaction.js";
-import type { RedisKeys } from "./redis-keys.js";
+import { counterField, type RedisKeys } from "./redis-keys.js";
 
 export interface CommitSettings {
   readonly requestKeptMs: number;
@@ -20,8 +19,8 @@ export interface GroupToken {
 
 /** Groups of a writer whose replies are remembered; more than are ever in flight. */
 export const REMEMBERED_GROUPS = 8;
-/** How long after its last group a writer is remembered: much longer than a group is repeated. */
-const WRITER_TTL_MS = 10 * 60_000;
+/** How long a group is remembered: much longer than it is repeated. */
+const GROUP_TTL_MS = 10 * 60_000;
 /** Redis forgets a request id this long after it has stopped to count. */
 const REQUEST_SLACK_MS = 60 * 60_000;
 
@@ -46,10 +45,9 @@ export function argumentsFor(
   keys: RedisKeys,
   { writerId, group }: GroupToken,
 ): readonly string[] {
-  const { meta, records, revisions, counters, changes } = keys;
-  const fixed = [meta, records, revisions, counters, changes, keys.writer(writerId)];
-  const all = [...fixed, ...call.requestKeys];
-  const plan = JSON.stringify([group, REMEMBERED_GROUPS, WRITER_TTL_MS, ...call.plan]);
+  const token = keys.group(writerId, group % REMEMBERED_GROUPS);
+  const all = [keys.state, keys.records, keys.changes, token, ...call.requestKeys];
+  const plan = JSON.stringify([group, GROUP_TTL_MS, ...call.plan]);
   return [String(all.length), ...all, plan, ...call.texts];
 }
 
@@ -71,8 +69,8 @@ class Numbering<K extends string> {
 
 class CallBuilder {
   readonly #group: readonly EncodedTransaction[];
-  readonly #records = new Numbering<RecordKey>();
-  readonly #counters = new Numbering<string>();
+  /** In the order in which the script wants them. */
+  readonly #fields = new Numbering<string>();
   readonly #requests = new Numbering<string>();
   readonly #plan: (number | null)[] = [];
   readonly #texts: string[] = [];
@@ -84,17 +82,19 @@ class CallBuilder {
   build(keys: RedisKeys, settings: CommitSettings & { readonly nowMs: number }): CommitCall {
     const { nowMs, requestKeptMs, changesKeptMax } = settings;
     for (const { transaction } of this.#group) {
-      for (const { key } of transaction.checks) this.#records.numberOf(key);
+      for (const { key } of transaction.counters) this.#fields.numberOf(counterField(key));
     }
-    const checkedCount = this.#records.keys.length;
+    for (const { transaction } of this.#group) {
+      for (const { key } of transaction.checks) this.#fields.numberOf(key);
+    }
+    const readCount = this.#fields.keys.length;
     for (const encoded of this.#group) this.#add(encoded);
-    const [records, counters] = [this.#records.keys, this.#counters.keys];
+    const fields = this.#fields.keys;
     const times = [nowMs, requestKeptMs, requestKeptMs + REQUEST_SLACK_MS, changesKeptMax];
-    const counts = [checkedCount, records.length, counters.length, this.#group.length];
     return {
       requestKeys: this.#requests.keys.map((id) => keys.request(id)),
-      plan: [...times, ...counts, ...this.#plan],
-      texts: [...records, ...counters, ...this.#texts],
+      plan: [...times, readCount, fields.length, this.#group.length, ...this.#plan],
+      texts: [...fields, ...this.#texts],
     };
   }
 
@@ -104,15 +104,15 @@ class CallBuilder {
     plan.push(leaderEpoch, request === undefined ? 0 : this.#requests.numberOf(request.id));
     plan.push(checks.length, puts.length, deletes.length, counters.length);
     for (const { key, revision } of checks) {
-      plan.push(this.#records.numberOf(key), expected(revision));
+      plan.push(this.#fields.numberOf(key), expected(revision));
     }
     for (const { key, text } of puts) {
-      plan.push(this.#records.numberOf(key));
+      plan.push(this.#fields.numberOf(key));
       this.#texts.push(text);
     }
-    for (const key of deletes) plan.push(this.#records.numberOf(key));
+    for (const key of deletes) plan.push(this.#fields.numberOf(key));
     for (const { key, delta, max = null } of counters) {
-      plan.push(this.#counters.numberOf(key), delta, max);
+      plan.push(this.#fields.numberOf(counterField(key)), delta, max);
     }
     if (request !== undefined) {
       this.#texts.push(JSON.stringify(request.body), JSON.stringify(request.answer));

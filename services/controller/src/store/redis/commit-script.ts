@@ -9,26 +9,26 @@
  *    the replies to the newest ones are remembered.
  */
 export const COMMIT_SCRIPT = `
--- commit-6: applies a group of transactions, each all or nothing.
--- KEYS 1 meta, 2 records, 3 revisions, 4 counters, 5 changes, 6 writer, 7.. used request ids
+-- commit-4: applies a group of transactions, each all or nothing.
+-- KEYS 1 state, 2 records, 3 changes, 4 group, 5.. request ids that the group uses
 -- ARGV 1 plan, a JSON array of numbers:
---        group, slots, writerTtlMs, nowMs, requestKeptMs, requestTtlMs, changesKeptMax,
---        checkedRecords, records, counters, transactions, then for each transaction:
+--        group, groupTtlMs, nowMs, requestKeptMs, requestTtlMs, changesKeptMax,
+--        fields read, fields, transactions, then for each transaction:
 --        epoch|null, request (0 = none), checks, puts, deletes, counters,
---        checks  x (record, revision; 0 = absent), puts x (record), deletes x (record),
---        counters x (counter, delta, max|null)
---      2.. record keys (checked ones first), counter keys, then for each transaction the text of
---        each put, and body and answer of its request, both as JSON
+--        checks  x (field, revision; 0 = absent), puts x (field), deletes x (field),
+--        counters x (field, delta, max|null)
+--      2.. fields: counters, checked records, other records; then for each transaction the text
+--        of each put, and body and answer of its request, both as JSON
 -- Returns -7 for a group that arrives after its replies were forgotten: nothing is done now; or
 --        for each transaction: its revision, or {-1, epoch} fenced, {-2, check, revision} check,
---        {-3, change, value as text} counter, {-4} request id reused, {-5, revision, answer} repeated,
---        {-6, name} what is stored there is not ours
+--        {-3, change, value as text} counter, {-4} request id reused,
+--        {-5, revision, answer} repeated, {-6, name} what is stored there is not ours
 -- Errors CORRUPT "key": what is stored there is not ours. Nothing was done.
 local CHUNK = 2000
 local ARGV, KEYS, call, match, format = ARGV, KEYS, redis.call, string.match, string.format
 local plan, null = cjson.decode(ARGV[1]), cjson.null
-local group, slots, now = plan[1], plan[2], plan[4]
-local checkedCount, recordCount, counterCount = plan[8], plan[9], plan[10]
+local group, now = plan[1], plan[3]
+local readCount = plan[7]
 
 local function corrupt(name) error({ err = 'CORRUPT "' .. name .. '"' }) end
 
@@ -38,49 +38,36 @@ local function read(command, key, ...)
   return reply
 end
 
-local function readFields(key, first, count)
-  local values, last = {}, first + count - 1
-  for from = first, last, CHUNK do
-    local to = math.min(from + CHUNK - 1, last)
-    local part = read('HMGET', key, unpack(ARGV, from, to))
-    for i = 1, to - from + 1 do values[from - first + i] = part[i] end
-  end
-  return values
-end
-
-local slot = group % slots
-local lastGroup, lastReplies = match(read('HGET', KEYS[6], slot) or '', '^(%d+) (.*)$')
+-- Written also when it is a repetition, so that WAIT behind it covers the first time.
+local lastGroup, lastReplies = match(read('GET', KEYS[4]) or '', '^(%d+) (.*)$')
 if lastGroup and tonumber(lastGroup) >= group then
   if tonumber(lastGroup) > group then return -7 end
-  call('PEXPIRE', KEYS[6], plan[3])
+  call('PEXPIRE', KEYS[4], plan[2])
   return cmsgpack.unpack(lastReplies)
 end
 
-local meta = read('HMGET', KEYS[1], 'revision', 'epoch')
-local revision, epoch = tonumber(meta[1] or 0), tonumber(meta[2] or 0)
-if not revision or not epoch then corrupt(KEYS[1]) end
 read('HLEN', KEYS[2])
-read('HLEN', KEYS[3])
-local revisions = readFields(KEYS[3], 2, checkedCount)
-for i = 1, checkedCount do
-  revisions[i] = tonumber(revisions[i] or 0)
+-- By position: revision, epoch, counters, then revisions of the checked records; 0 = absent.
+local state = {}
+for from = 1, math.max(readCount, 1), CHUNK do
+  local to = math.min(from + CHUNK - 1, readCount)
+  local part = read('HMGET', KEYS[1], '@revision', '@epoch', unpack(ARGV, from + 1, to + 1))
+  for i = from == 1 and 1 or 3, to - from + 3 do state[from + i - 1] = tonumber(part[i] or 0) end
 end
-local counters = readFields(KEYS[4], 2 + recordCount, counterCount)
-for i = 1, counterCount do
-  counters[i] = tonumber(counters[i] or 0)
-end
+local revision, epoch = state[1], state[2]
+if not revision or not epoch then corrupt(KEYS[1]) end
 local requests = {}
-for from = 7, #KEYS, CHUNK do
+for from = 5, #KEYS, CHUNK do
   local part = call('MGET', unpack(KEYS, from, math.min(from + CHUNK - 1, #KEYS)))
-  for i = 1, #part do requests[from - 7 + i] = part[i] end
+  for i = 1, #part do requests[from - 5 + i] = part[i] end
 end
 
 local function repeated(request, body)
   local stored = requests[request]
   if not stored then return nil end
   local first, at, from = match(stored, '^%[(%d+),(%d+),()')
-  if not first then return { -6, KEYS[6 + request] } end
-  if now - tonumber(at) >= plan[5] then return nil end
+  if not first then return { -6, KEYS[4 + request] } end
+  if now - tonumber(at) >= plan[4] then return nil end
   if string.sub(stored, from, from + #body) ~= body .. ',' then return { -4 } end
   return { -5, tonumber(first), string.sub(stored, from + #body + 1, -2) }
 end
@@ -92,7 +79,7 @@ local function decide(at, body)
   if again then return again end
   local from = at + 6
   for i = 1, plan[at + 2] do
-    local actual = revisions[plan[from]]
+    local actual = state[2 + plan[from]]
     if not actual then return { -6, ARGV[1 + plan[from]] } end
     if actual ~= plan[from + 1] then return { -2, i, actual } end
     from = from + 2
@@ -101,8 +88,8 @@ local function decide(at, body)
   local after = {}
   for i = 1, plan[at + 5] do
     local counter, delta, max = plan[from], plan[from + 1], plan[from + 2]
-    local value = after[counter] or counters[counter]
-    if not value then return { -6, ARGV[1 + recordCount + counter] } end
+    local value = after[counter] or state[2 + counter]
+    if not value then return { -6, ARGV[1 + counter] } end
     if delta > 0 and max ~= null and value + delta > max then
       return { -3, i, format('%.0f', value) }
     end
@@ -112,42 +99,50 @@ local function decide(at, body)
   return nil, after
 end
 
-local texts, touched, written = {}, {}, {}
-local function touch(record, text)
-  if texts[record] == nil then touched[#touched + 1] = record end
-  texts[record], revisions[record] = text, text and revision or 0
-end
-
--- The first entry may be refused; nothing is written before it.
+-- The first entry may be refused; nothing is written before it. It also trims, by whole nodes.
+local before = revision
 local function append(entry)
-  local reply = redis.pcall('XADD', KEYS[5], format('%.0f-0', revision), unpack(entry))
+  local id, oldest, reply = format('%.0f-0', revision), revision - plan[6] + 1, nil
+  if revision == before + 1 and oldest > 1 then
+    local from = format('%.0f-0', oldest)
+    reply = redis.pcall('XADD', KEYS[3], 'MINID', '~', from, id, unpack(entry))
+  else
+    reply = redis.pcall('XADD', KEYS[3], id, unpack(entry))
+  end
   if type(reply) ~= 'table' then return end
   local code = match(reply.err, '^%u+')
-  if code == 'WRONGTYPE' or code == 'ERR' then corrupt(KEYS[5]) end
+  if code == 'WRONGTYPE' or code == 'ERR' then corrupt(KEYS[3]) end
   error(reply)
+end
+
+local texts, touched, isTouched = {}, {}, {}
+local function set(field, value)
+  state[2 + field] = value
+  if isTouched[field] then return end
+  isTouched[field], touched[#touched + 1] = true, field
 end
 
 local function apply(at, text, after)
   revision = revision + 1
-  local entry, from = { '@', now }, at + 6 + 2 * plan[at + 2]
-  for i = 1, plan[at + 3] + plan[at + 4] do
-    local record, isPut = plan[from], i <= plan[at + 3]
-    touch(record, isPut and ARGV[text + i - 1])
+  local entry, from, puts = { '@', now }, at + 6 + 2 * plan[at + 2], plan[at + 3]
+  for i = 1, puts + plan[at + 4] do
+    local record, value = plan[from + i - 1], i <= puts and ARGV[text + i - 1]
+    texts[record] = value
+    set(record, value and revision or 0)
     entry[#entry + 1] = ARGV[1 + record]
-    entry[#entry + 1] = isPut and ARGV[text + i - 1] or ''
-    from = from + 1
+    entry[#entry + 1] = value or ''
   end
   for counter, value in pairs(after) do
-    counters[counter], written[counter] = value, true
-    entry[#entry + 1] = '=' .. ARGV[1 + recordCount + counter]
+    set(counter, value)
+    entry[#entry + 1] = ARGV[1 + counter]
     entry[#entry + 1] = value
   end
   append(entry)
 end
 
-local replies, kept, before = {}, {}, revision
-local at, text = 12, 2 + recordCount + counterCount
-for i = 1, plan[11] do
+local replies, kept = {}, {}
+local at, text = 10, 2 + plan[8]
+for i = 1, plan[9] do
   local request, puts = plan[at + 1], plan[at + 3]
   local body, answer = ARGV[text + puts], ARGV[text + puts + 1]
   local reply, after = decide(at, body)
@@ -172,39 +167,29 @@ local function write(command, key, args)
 end
 
 if revision > before then
-  local put, stamped, deleted, counted, zero = {}, {}, {}, {}, {}
-  for _, record in ipairs(touched) do
-    local name, value = ARGV[1 + record], texts[record]
-    if value then
-      local at = #put
-      put[at + 1], put[at + 2] = name, value
-      stamped[at + 1], stamped[at + 2] = name, revisions[record]
-    else
-      deleted[#deleted + 1] = name
-    end
-  end
-  for counter in pairs(written) do
-    local name, at = ARGV[1 + recordCount + counter], #counted
-    if counters[counter] > 0 then
-      counted[at + 1], counted[at + 2] = name, counters[counter]
-    else
+  local put, deleted, changed, zero = {}, {}, { '@revision', revision }, {}
+  for _, field in ipairs(touched) do
+    local name, value, text = ARGV[1 + field], state[2 + field], texts[field]
+    if value == 0 then
       zero[#zero + 1] = name
+      if text == false then deleted[#deleted + 1] = name end
+    else
+      local at = #changed
+      changed[at + 1], changed[at + 2] = name, value
+    end
+    if text then
+      local at = #put
+      put[at + 1], put[at + 2] = name, text
     end
   end
   write('HSET', KEYS[2], put)
-  write('HSET', KEYS[3], stamped)
   write('HDEL', KEYS[2], deleted)
-  write('HDEL', KEYS[3], deleted)
-  write('HSET', KEYS[4], counted)
-  write('HDEL', KEYS[4], zero)
+  write('HSET', KEYS[1], changed)
+  write('HDEL', KEYS[1], zero)
   for request in pairs(kept) do
-    call('SET', KEYS[6 + request], requests[request], 'PX', plan[6])
+    call('SET', KEYS[4 + request], requests[request], 'PX', plan[5])
   end
-  call('HSET', KEYS[1], 'revision', revision)
-  local oldest = revision - plan[7] + 1
-  if oldest > 1 then call('XTRIM', KEYS[5], 'MINID', '~', format('%.0f-0', oldest)) end
 end
-call('HSET', KEYS[6], slot, format('%.0f ', group) .. cmsgpack.pack(replies))
-call('PEXPIRE', KEYS[6], plan[3])
+call('SET', KEYS[4], format('%.0f ', group) .. cmsgpack.pack(replies), 'PX', plan[2])
 return replies
 `;

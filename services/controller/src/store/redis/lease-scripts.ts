@@ -5,12 +5,12 @@
 
 export const ACQUIRE_SCRIPT = `
 -- acquire-2: grants the lease unless somebody else holds it; raises the fence.
--- KEYS 1 lease, 2 meta
+-- KEYS 1 lease, 2 state
 -- ARGV 1 holder, 2 ttl in ms
 -- Returns the new epoch, or 0 while somebody else holds it
 local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '^%d+ (.*)$') ~= ARGV[1] then return 0 end
-local epoch = redis.call('HINCRBY', KEYS[2], 'epoch', 1)
+local epoch = redis.call('HINCRBY', KEYS[2], '@epoch', 1)
 redis.call('SET', KEYS[1], string.format('%.0f ', epoch) .. ARGV[1], 'PX', ARGV[2])
 return epoch
 `;

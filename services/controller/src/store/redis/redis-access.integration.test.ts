@@ -1,4 +1,4 @@
-/** Who may use Redis and who listens: TLS with certificates on both sides, a user with few rights. */
+/** Who may use Redis: TLS with certificates on both sides, and a user with few rights. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -10,7 +10,7 @@
 import type { ChangeBatch, Revision } from "@innkeeper/core";
 import { decodeEntry, idOfRevision, type RawEntry, revisionOfId } from "./change-entries.js";
 import type { RedisConnection } from "./redis-connection.js";
-import type { RedisKeys } from "./redis-keys.js";
+import { REVISION_FIELD, type RedisKeys } from "./redis-keys.js";
 import { parseRevision } from "./redis-snapshot.js";
 import { readReplicationId } from "./replication-id.js";
 
@@ -108,16 +108,16 @@ export interface KeptRange {
 /** @throws what the library throws */
 export async function readKeptRange(
   connection: RedisConnection,
-  { meta, changes }: RedisKeys,
+  { state, changes }: RedisKeys,
 ): Promise<KeptRange> {
   const [, , , replies] = await Promise.all([
     connection.send("MULTI", []),
-    connection.send("HGET", [meta, "revision"]),
+    connection.send("HGET", [state, REVISION_FIELD]),
     connection.send("XRANGE", [changes, "-", "+", "COUNT", 1]),
     connection.send("EXEC", []),
   ]);
   const [text, oldest] = replies as [string | null, RawEntry[]];
-  const revision = parseRevision(text, meta);
+  const revision = parseRevision(text, state);
   const first = oldest[0];
   return { revision, startsAfter: first === undefined ? revision : revisionOfId(first[0]) - 1 };
 }

@@ -213,7 +213,7 @@ describe("a Redis that has become a replica", () => {
 describe("data that is not ours", () => {
   const keys = () => redisKeys(keyPrefix);
 
-  it.each(["meta", "records", "revisions", "counters", "changes"] as const)(
+  it.each(["state", "records", "changes"] as const)(
     "is named when the key %s has another type, and nothing is written",
     async (name) => {
       const { store } = await open();
@@ -239,10 +239,10 @@ describe("data that is not ours", () => {
   it("is named when a record has lost its revision, or a revision its record", async () => {
     const { store } = await open();
     await store.commitAll([create("a"), create("b")]);
-    await admin.hdel(keys().revisions, "project/a");
+    await admin.hdel(keys().state, "project/a");
     const corrupt = { kind: "corrupt", metadata: { key: "project/a" } };
     await expect(store.snapshot()).rejects.toMatchObject(corrupt);
-    await admin.hset(keys().revisions, "project/a", "1");
+    await admin.hset(keys().state, "project/a", "1");
     await admin.hdel(keys().records, "project/a");
     await expect(store.snapshot()).rejects.toMatchObject(corrupt);
   });
@@ -250,7 +250,7 @@ describe("data that is not ours", () => {
   it("fails the transaction that meets it and no other of the group", async () => {
     const { store } = await open();
     await store.commit(create("a"));
-    await admin.hset(keys().revisions, "project/a", "one");
+    await admin.hset(keys().state, "project/a", "one");
     const [bad, good] = await Promise.allSettled([
       store.commit(create("a")),
       store.commit(create("b")),

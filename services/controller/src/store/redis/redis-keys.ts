@@ -3,19 +3,22 @@
  * slot.
  */
 
-/** Fields and record keys never begin with these. */
-export const COUNTER_MARK = "=";
+/** Fields that are neither record keys nor counters: those never begin with this. */
+export const OWN_MARK = "@";
 export const TIME_FIELD = "@";
+export const REVISION_FIELD = "@revision";
+
+/** Record keys never begin with this. */
+const COUNTER_MARK = "=";
 
 export interface RedisKeys {
-  /** Hash: `revision` of the newest commit, `epoch` = highest leader epoch granted. */
-  readonly meta: string;
+  /**
+   * Hash, all that decisions need: `@revision` of the newest commit, `@epoch` = highest leader epoch
+   * granted, record key -> its revision, `=` + counter key -> its value unless 0.
+   */
+  readonly state: string;
   /** Hash: record key -> stored record. */
   readonly records: string;
-  /** Hash: record key -> revision of the commit that wrote it last. */
-  readonly revisions: string;
-  /** Hash: counter key -> value; absent = 0. */
-  readonly counters: string;
   /**
    * Stream: one entry for each commit, id `<revision>-0`, fields `@` -> epoch ms, record key ->
    * stored record or nothing when deleted, `=` + counter key -> value after.
@@ -23,8 +26,8 @@ export interface RedisKeys {
   readonly changes: string;
   /** String with a TTL: `<epoch> <holder>` while somebody leads. */
   readonly lease: string;
-  /** Hash with a TTL: the last groups of one writer, `<turn> <packed replies>`. */
-  writer(writerId: string): string;
+  /** String with a TTL: the newest group of one writer in this slot, `<number> <replies>`. */
+  group(writerId: string, slot: number): string;
   /** String with a TTL: `[revision, epoch ms, body, answer]`. */
   request(requestId: string): string;
 }
@@ -33,13 +36,20 @@ export interface RedisKeys {
 export function redisKeys(prefix: string): RedisKeys {
   const tag = `{${prefix}}`;
   return {
-    meta: `${tag}:meta`,
+    state: `${tag}:state`,
     records: `${tag}:records`,
-    revisions: `${tag}:revisions`,
-    counters: `${tag}:counters`,
     changes: `${tag}:changes`,
     lease: `${tag}:lease`,
-    writer: (writerId) => `${tag}:writer:${writerId}`,
+    group: (writerId, slot) => `${tag}:group:${writerId}:${slot}`,
     request: (requestId) => `${tag}:request:${requestId}`,
   };
+}
+
+export function counterField(key: string): string {
+  return `${COUNTER_MARK}${key}`;
+}
+
+/** The counter that a field is for, if it is one. */
+export function counterOf(field: string): string | undefined {
+  return field.startsWith(COUNTER_MARK) ? field.slice(COUNTER_MARK.length) : undefined;
 }

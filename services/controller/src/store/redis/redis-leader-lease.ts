@@ -28,7 +28,7 @@ export class RedisLeaderLease implements LeaderLease {
     const { connection, keys, replication } = this.#parts;
     const [epoch, unsafe] = await connection.repeating(() =>
       Promise.all([
-        this.#send(ACQUIRE_SCRIPT, [keys.lease, keys.meta], [holderId, ttlMs]),
+        this.#send(ACQUIRE_SCRIPT, [keys.lease, keys.state], [holderId, ttlMs]),
         replication.confirm(),
       ]),
     );

@@ -21,7 +21,7 @@ import {
 } from "@innkeeper/core";
 import { type ChangeEntry, decodeEntry, idOfRevision, type RawEntry } from "./change-entries.js";
 import type { RedisConnection } from "./redis-connection.js";
-import type { RedisKeys } from "./redis-keys.js";
+import { counterOf, OWN_MARK, REVISION_FIELD, type RedisKeys } from "./redis-keys.js";
 
 const PAGE_FIELDS = 1000;
 const PAGE_ENTRIES = 1000;
@@ -68,10 +68,10 @@ class SnapshotReader {
   }
 
   async #readAtOnce(): Promise<Revision> {
-    const { meta } = this.#keys;
+    const { state } = this.#keys;
     const sent = [
       this.#connection.send("MULTI", []),
-      this.#connection.send("HGET", [meta, "revision"]),
+      this.#connection.send("HGET", [state, REVISION_FIELD]),
       ...this.#hashes.map(([hash]) => this.#connection.send("HGETALL", [hash])),
       this.#connection.send("EXEC", []),
     ];
@@ -79,27 +79,30 @@ class SnapshotReader {
     this.#hashes.forEach(([, add], index) => {
       eachPair(pages[index] ?? [], add);
     });
-    return parseRevision(revision, meta);
+    return parseRevision(revision, state);
   }
 
-  get #hashes(): readonly (readonly [hash: string, add: (key: string, text: string) => void])[] {
+  get #hashes(): readonly (readonly [hash: string, add: (field: string, text: string) => void])[] {
+    const addRecord = (key: string, text: string): void => {
+      this.#values.set(key as RecordKey, decodeRecord(key, text));
+    };
     return [
-      [
-        this.#keys.records,
-        (key, text) => this.#values.set(key as RecordKey, decodeRecord(key, text)),
-      ],
-      [
-        this.#keys.revisions,
-        (key, text) => this.#revisions.set(key as RecordKey, integerOf(text, key)),
-      ],
-      [this.#keys.counters, (key, text) => this.#counters.set(key, integerOf(text, key))],
+      [this.#keys.records, addRecord],
+      [this.#keys.state, (field, text) => this.#addState(field, text)],
     ];
   }
 
+  #addState(field: string, text: string): void {
+    if (field.startsWith(OWN_MARK)) return;
+    const counter = counterOf(field);
+    if (counter !== undefined) this.#counters.set(counter, integerOf(text, counter));
+    else this.#revisions.set(field as RecordKey, integerOf(text, field));
+  }
+
   async #readRevision(): Promise<Revision> {
-    const { meta } = this.#keys;
-    const text = await this.#connection.send("HGET", [meta, "revision"]);
-    return parseRevision(text as string | null, meta);
+    const { state } = this.#keys;
+    const text = await this.#connection.send("HGET", [state, REVISION_FIELD]);
+    return parseRevision(text as string | null, state);
   }
 
   async #scan(hash: string, add: (field: string, value: string) => void): Promise<void> {
@@ -159,7 +162,7 @@ class SnapshotReader {
 
   #lostRecord(): DomainError {
     const lost = [...this.#revisions.keys()].find((key) => !this.#values.has(key));
-    return corruptRecord(lost ?? this.#keys.revisions, "it has a revision, but no value");
+    return corruptRecord(lost ?? this.#keys.state, "it has a revision, but no value");
   }
 }
 

@@ -29,7 +29,7 @@ export function commitResultOf(transaction: Transaction, reply: TransactionReply
   if (typeof reply === "number") {
     return { isCommitted: true, revision: reply, replayedAnswer: undefined };
   }
-  const [code, first, second] = reply;
+  const [code = 0, first, second] = reply;
   switch (code) {
     case REPLY_CODES.fenced:
       return { isCommitted: false, cause: { why: "fenced", leaderEpoch: Number(first) } };

@@ -29,7 +29,12 @@ import { connectedLink, RelayBench } from "./relay-bench.js";
 const TIMEOUT_MS = 500;
 const AVOID_MS = 1_000;
 const WITHIN = { timeout: 20_000, interval: 20 };
-const ANSWER: ReportAnswer = { leaderEpoch: 1, leaseTtlMs: 8_000, mustJoin: false };
+const ANSWER: ReportAnswer = {
+  leaderEpoch: 1,
+  leaseTtlMs: 8_000,
+  mustJoin: false,
+  controllers: [],
+};
 const INCARNATION = "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10";
 
 let server: NatsServer;

@@ -11,6 +11,7 @@ import {
   shutDown,
   systemClock,
 } from "@innkeeper/core/platform";
+import { eventStreamOptionsOf, NatsLink, natsOptionsOf } from "@innkeeper/core/platform/nats";
 import { BlobReplicator } from "./agents/blob-replicator.js";
 import { GrpcAgentDirectory } from "./agents/grpc-agent-directory.js";
 import { watchLeader } from "./agents/leader-watch.js";
@@ -19,6 +20,7 @@ import { controllerServer } from "./api/controller-server.js";
 import type { ControllerSettings } from "./config.js";
 import { type Controller, createController } from "./controller.js";
 import { openStore } from "./open-store.js";
+import { natsServices } from "./start-nats.js";
 
 export interface RunningControllerProcess {
   readonly controller: Controller;
@@ -56,13 +58,18 @@ export async function startController(
   const blobs = await createFileBlobStore({ directory: path.join(directory, "blobs") });
   const agents = new GrpcAgentDirectory(settings.agentTimeoutMs);
   const { store, lease } = opened;
-  const ports = { store, lease, blobs, agents, clock, ids: randomIdSource, log };
+  const natsOptions = natsOptionsOf(settings, settings.controllerId);
+  const nats = natsOptions && NatsLink.open(natsOptions, log);
+  const overNats = nats && natsServices(nats, eventStreamOptionsOf(settings));
+  const duties = overNats && { whileLeading: overNats.lead };
+  const ports = { store, lease, blobs, agents, clock, ids: randomIdSource, log, ...duties };
   const leaseCheckMs = settings.leaseTtlMs / LEASE_CHECKS;
   const config = { ...settings, leaseCheckMs, mirrorWaitMs: MIRROR_WAIT_MS };
   const controller = await createController(ports, config);
   onFailOver = () => void controller.distrustStore();
   const others = connectToOthers(controller, settings);
-  const server = controllerServer(controller, descriptors, others);
+  const { eventLog } = overNats ?? {};
+  const server = controllerServer(controller, { descriptors, others, eventLog });
   const host = settings.listen.slice(0, settings.listen.lastIndexOf(":"));
   const address = `${host}:${await listen(server, settings.listen)}`;
   await controller.announce(settings.advertise || address);
@@ -74,6 +81,7 @@ export async function startController(
     await shutDown(server, STOP_GRACE_MS);
     await controller.stop();
     agents.close();
+    await nats?.close();
     await opened.close();
   };
   return { controller, address, stop };

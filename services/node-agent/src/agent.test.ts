@@ -181,7 +181,7 @@ const controller: ControllerClient = {
   join: () => Promise.resolve(),
   report: (report) => {
     reports.push(report);
-    return Promise.resolve({ leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false });
+    return Promise.resolve({ leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false, controllers: [] });
   },
   readBlob: async function* () {},
   close: () => undefined,

@@ -107,7 +107,11 @@ class RunningAgent implements Agent {
     this.#reporter.start();
   }
 
-  async apply({ leaderEpoch, assignments }: ApplyAssignments): Promise<readonly CopyReport[]> {
+  async apply(order: ApplyAssignments): Promise<readonly CopyReport[]> {
+    const { leaderEpoch, assignments, leaderAddress } = order;
+    if (leaderAddress !== undefined && leaderEpoch >= this.#leaderEpoch) {
+      this.ports.controller.learn?.(leaderAddress);
+    }
     await this.#checkLeader(leaderEpoch);
     const entries: JournalEntry[] = [];
     const accepted: GuestRunner[] = [];

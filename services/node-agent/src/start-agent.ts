@@ -11,8 +11,8 @@ import {
 } from "@innkeeper/core/platform";
 import { type Agent, createAgent } from "./agent.js";
 import { agentServer } from "./api/agent-server.js";
-import { GrpcControllerClient } from "./api/grpc-controller-client.js";
 import type { AgentSettings } from "./config.js";
+import { connectControllers } from "./connect-controllers.js";
 import { createFileDiskStore } from "./disks/file-disk-store.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
@@ -29,6 +29,7 @@ export interface AgentParts {
    */
   readonly blobs: BlobStore | undefined;
   readonly probeKernel: string;
+  readonly probeDisk: string;
   /** Where the result of the acceleration probe is kept. */
   readonly probeCacheFile: string;
 }
@@ -41,8 +42,6 @@ export interface RunningAgentProcess {
 }
 
 const STOP_GRACE_MS = 2_000;
-/** Of one attempt at one controller; a lease holds several. */
-const CONTROLLER_TIMEOUT_MS = 2_000;
 const TOMBSTONE_KEPT_MS = 24 * 3_600_000;
 
 export async function startAgent(
@@ -52,16 +51,13 @@ export async function startAgent(
   const directory = path.resolve(settings.dataDirectory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { log } = parts;
-  const controller = new GrpcControllerClient(
-    settings.controller.split(","),
-    CONTROLLER_TIMEOUT_MS,
-  );
+  const controllers = connectControllers(settings, log);
   const ports = {
     engines: createEngines(settings, directory, parts),
     journal: createSqliteAgentJournal({ directory: path.join(directory, "journal") }),
     blobs: parts.blobs ?? (await createFileBlobStore({ directory: path.join(directory, "blobs") })),
     disks: await createFileDiskStore({ directory: path.join(directory, "disks") }),
-    controller,
+    controller: controllers.client,
     clock: systemClock,
     ids: randomIdSource,
     log,
@@ -82,6 +78,7 @@ export async function startAgent(
   const stop = async (): Promise<void> => {
     await shutDown(server, STOP_GRACE_MS);
     await running.stop();
+    await controllers.close();
   };
   return { agent: running, address, stop };
 }
@@ -89,7 +86,7 @@ export async function startAgent(
 function createEngines(
   settings: AgentSettings,
   directory: string,
-  { log, probeKernel, probeCacheFile }: AgentParts,
+  { log, probeKernel, probeDisk, probeCacheFile }: AgentParts,
 ): ReadonlyMap<EngineName, Engine> {
   const stateDir = path.join(directory, "guests");
   const migrationHost = hostOf(settings.listen);
@@ -99,7 +96,8 @@ function createEngines(
   for (const name of settings.engines.split(",")) {
     if (name === "qemu") {
       const reached = { migrationHost, migrationAdvertise };
-      const options = { stateDir, clock, log, ...reached, probeKernel, probeCacheFile };
+      const probes = { probeKernel, probeDisk, probeCacheFile };
+      const options = { stateDir, clock, log, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
     } else {
       engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));

@@ -4,6 +4,8 @@ import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
 export interface ApplyAssignments {
   readonly leaderEpoch: number;
   readonly assignments: readonly GuestAssignment[];
+  /** Where the agent reaches this leader; undefined = as before. */
+  readonly leaderAddress?: string;
 }
 
 export interface ConsoleChunk {

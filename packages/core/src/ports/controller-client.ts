@@ -36,6 +36,8 @@ export interface ReportAnswer {
   readonly leaseTtlMs: number;
   /** The controller does not know this agent process: join again and send a full report. */
   readonly mustJoin: boolean;
+  /** host:port of every controller that the cluster knows. */
+  readonly controllers: readonly string[];
 }
 
 export interface ControllerClient {
@@ -45,5 +47,7 @@ export interface ControllerClient {
   report(report: NodeReport): Promise<ReportAnswer>;
   /** The bytes of a blob that an image consists of. @throws `not-found`. */
   readBlob(sha256: string): AsyncIterable<Uint8Array>;
+  /** Another way in, told by a leader. */
+  learn?(address: string): void;
   close(): void;
 }

@@ -147,7 +147,7 @@ function randomReport(prng: Prng): CopyReport {
   const error = {
     kind: prng.pick(ERROR_KINDS),
     reason: "R",
-    message: "ä\n😀",
+    message: "ä 😀",
     metadata: { "a b": "c" },
   };
   return aCopyReport({

@@ -45,14 +45,19 @@ export function introductionToProto(node: NodeIntroduction): JoinNodeRequest {
   };
 }
 
+/** @throws `invalid` when it is not host:port. */
+export function parseAddress(field: string, value: string): string {
+  if (!ADDRESS.test(value)) throw invalidField(field, value, "host:port");
+  return value;
+}
+
 export function parseIntroduction(proto: JoinNodeRequest): NodeIntroduction {
-  if (!ADDRESS.test(proto.address)) throw invalidField("address", proto.address, "host:port");
   if (proto.abilities.length > LIST_MAX || proto.problems.length > LIST_MAX) {
     throw invalidField("abilities", proto.abilities.length, `at most ${LIST_MAX}`);
   }
   return {
     id: parseName("node_id", proto.nodeId),
-    address: proto.address,
+    address: parseAddress("address", proto.address),
     labels: parseLabels("labels", proto.labels),
     capacity: parseResources("capacity", proto.capacity),
     reserve: parseResources("reserve", proto.reserve),

@@ -40,8 +40,10 @@ class GrpcAgentClient implements AgentClient {
     this.#client = new AgentServiceClient(address, credentials.createInsecure(), CLIENT_OPTIONS);
   }
 
-  async apply({ leaderEpoch, assignments }: ApplyAssignments): Promise<readonly CopyReport[]> {
-    const request = { leaderEpoch, assignments: assignments.map(assignmentToProto) };
+  async apply(order: ApplyAssignments): Promise<readonly CopyReport[]> {
+    const { leaderEpoch, assignments, leaderAddress = "" } = order;
+    const orders = assignments.map(assignmentToProto);
+    const request = { leaderEpoch, assignments: orders, leaderAddress };
     const apply = this.#client.applyAssignments.bind(this.#client);
     const { reports } = await callUnary(apply, request, { timeoutMs: this.timeoutMs });
     return reports.map(parseReport);

@@ -4,6 +4,7 @@
 import type { Server } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
+import type { EventLog } from "@innkeeper/core";
 import { createServer, tolerant } from "@innkeeper/core/platform";
 import { RegistryServiceService } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 import { ClusterServiceService } from "@innkeeper/proto/innkeeper/v1/cluster_service";
@@ -24,15 +25,20 @@ import { operationService } from "./operation-service.js";
 import { projectService } from "./project-service.js";
 import { type RegistryPeers, registryService } from "./registry-service.js";
 
-/** `descriptors` is the FileDescriptorSet of the public and private packages. */
-export function controllerServer(
-  controller: Controller,
-  descriptors: Buffer,
-  others?: RegistryPeers,
-): Server {
+export interface ControllerServerParts {
+  /** FileDescriptorSet of the public and private packages. */
+  readonly descriptors: Buffer;
+  /** Undefined = this controller is alone. */
+  readonly others: RegistryPeers | undefined;
+  /** Holds events that the store no longer keeps. */
+  readonly eventLog: EventLog | undefined;
+}
+
+export function controllerServer(controller: Controller, parts: ControllerServerParts): Server {
+  const { descriptors, others, eventLog } = parts;
   const server = createServer();
   server.addService(tolerant(ClusterServiceService), clusterService(controller));
-  server.addService(tolerant(EventServiceService), eventService(controller));
+  server.addService(tolerant(EventServiceService), eventService(controller, eventLog));
   server.addService(tolerant(GuestServiceService), guestService(controller));
   server.addService(tolerant(ImageServiceService), imageService(controller));
   server.addService(tolerant(NodeServiceService), nodeService(controller));

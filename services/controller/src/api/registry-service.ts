@@ -34,7 +34,9 @@ export function registryService(
     reportNode: unary(log, async (request, metadata) => {
       const report = parseNodeReport(request);
       const leader = leaderFor(metadata);
-      return leader ? await leader.report(request) : await controller.report(report);
+      if (leader) return await leader.report(request);
+      const answer = await controller.report(report);
+      return { ...answer, controllers: [...answer.controllers] };
     }),
     readBlob: serverStream(log, (request, _signal, metadata) => {
       const sha256 = parseSha256("sha256", request.sha256);

@@ -27,7 +27,9 @@ export function serveReports(
     const sender = nodeOfReport(request.subject);
     // The server's permissions say who may publish there: nobody speaks for another node.
     if (parsed.nodeId !== sender) throw notTheSender(sender, parsed.nodeId);
-    return ReportNodeResponse.encode(await controller.report(parsed)).finish();
+    const answer = await controller.report(parsed);
+    const controllers = [...answer.controllers];
+    return ReportNodeResponse.encode({ ...answer, controllers }).finish();
   };
   return serve(link, { subject: NODE_REPORTS, handle, log: controller.log });
 }

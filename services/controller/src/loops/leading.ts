@@ -8,6 +8,7 @@ import {
   type CopyReport,
   type Guest,
   kindOf,
+  leaderOf,
   type NodeIntroduction,
   type NodeReport,
   type Operation,
@@ -94,7 +95,9 @@ export class Leading {
 
   async report(report: NodeReport): Promise<ReportAnswer> {
     const { sessions, config } = this.parts;
-    const answer = { leaderEpoch: this.context.leader.epoch, leaseTtlMs: config.leaseTtlMs };
+    const controllers = this.context.mirror.controllers().map(({ address }) => address);
+    const { epoch: leaderEpoch } = this.context.leader;
+    const answer = { leaderEpoch, leaseTtlMs: config.leaseTtlMs, controllers };
     const changed = sessions.report(report);
     if (changed === undefined) return { ...answer, mustJoin: true };
     if (report.isFull) await this.#nodes.checkLeases();
@@ -108,7 +111,10 @@ export class Leading {
   async #introduce(address: string): Promise<void> {
     const leaderEpoch = this.context.leader.epoch;
     try {
-      await this.parts.agents.clientFor(address).apply({ leaderEpoch, assignments: [] });
+      const own = leaderOf(this.context.mirror.controllers());
+      const told = own === undefined ? {} : { leaderAddress: own.address };
+      const agent = this.parts.agents.clientFor(address);
+      await agent.apply({ leaderEpoch, assignments: [], ...told });
     } catch (error) {
       this.context.log.debug({ address, error }, "an agent could not be told who leads");
     }

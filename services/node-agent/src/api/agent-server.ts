@@ -2,7 +2,7 @@
 import type { Server } from "@grpc/grpc-js";
 import { type Logger, parseUuid, unavailable } from "@innkeeper/core";
 import { createServer, tolerant, unary } from "@innkeeper/core/platform";
-import { parseAssignment, parseInteger, reportToProto } from "@innkeeper/core/wire";
+import { parseAddress, parseAssignment, parseInteger, reportToProto } from "@innkeeper/core/wire";
 import {
   type AgentServiceServer,
   AgentServiceService,
@@ -31,10 +31,13 @@ function agentService(agentNow: () => Agent | undefined, log: Logger): AgentServ
     return agent;
   };
   return {
-    applyAssignments: unary(log, async ({ leaderEpoch, assignments }) => {
+    applyAssignments: unary(log, async ({ leaderEpoch, assignments, leaderAddress }) => {
       const reports = await ready().apply({
         leaderEpoch: parseInteger("leader_epoch", leaderEpoch, OFFSET),
         assignments: assignments.map(parseAssignment),
+        ...(leaderAddress === ""
+          ? {}
+          : { leaderAddress: parseAddress("leader_address", leaderAddress) }),
       });
       return { reports: reports.map(reportToProto) };
     }),

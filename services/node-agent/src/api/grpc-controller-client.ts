@@ -1,6 +1,7 @@
 /**
- * The controllers over gRPC, as an agent sees them: any of them will do, since one that does not lead passes on. Who answered
- * last is asked first.
+ * The controllers over gRPC, as an agent sees them: any of them will do, since one that does not
+ * lead passes on. Who answered last is asked first; each answer tells of the others, so one address
+ * is enough to begin with.
  */
 import { credentials } from "@grpc/grpc-js";
 import {
@@ -15,12 +16,17 @@ import { CLIENT_OPTIONS, callStream, callUnary } from "@innkeeper/core/platform"
 import { introductionToProto, nodeReportToProto } from "@innkeeper/core/wire";
 import { RegistryServiceClient } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
 
+/** Controllers that are remembered beside the configured ones. */
+const LEARNED_MAX = 16;
+
 /** After these another controller is asked. */
 const ELSEWHERE: readonly DomainError["kind"][] = ["unavailable", "timeout"];
 
 export class GrpcControllerClient implements ControllerClient {
-  readonly #clients: readonly RegistryServiceClient[];
-  #preferred = 0;
+  readonly #configured: readonly string[];
+  readonly #clients = new Map<string, RegistryServiceClient>();
+  /** Addresses in the order in which they are asked. */
+  #order: readonly string[];
 
   /** @param addresses host:port of each controller, at least one */
   constructor(
@@ -28,9 +34,8 @@ export class GrpcControllerClient implements ControllerClient {
     /** Of each attempt at each controller. */
     private readonly timeoutMs: number,
   ) {
-    this.#clients = addresses.map(
-      (address) => new RegistryServiceClient(address, credentials.createInsecure(), CLIENT_OPTIONS),
-    );
+    this.#configured = addresses;
+    this.#order = addresses;
   }
 
   async join(node: NodeIntroduction): Promise<void> {
@@ -42,40 +47,71 @@ export class GrpcControllerClient implements ControllerClient {
   async report(report: NodeReport): Promise<ReportAnswer> {
     const request = nodeReportToProto(report);
     const limit = { timeoutMs: this.timeoutMs };
-    return await this.#ask((client) => callUnary(client.reportNode.bind(client), request, limit));
+    const answer = await this.#ask((client) =>
+      callUnary(client.reportNode.bind(client), request, limit),
+    );
+    this.#learn(answer.controllers);
+    return answer;
   }
 
   async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
-    const client = this.#clients[this.#preferred] as RegistryServiceClient;
+    const client = this.#clientFor(this.#order[0] ?? "");
     try {
       const pieces = callStream(client.readBlob.bind(client), { sha256 }, this.timeoutMs);
       for await (const { data } of pieces) yield data;
     } catch (error) {
-      if (isElsewhere(error)) this.#preferNext();
+      if (isElsewhere(error)) this.#askLast();
       throw error;
     }
   }
 
+  /** It leads, so it is asked first. */
+  learn(address: string): void {
+    this.#order = [address, ...this.#order.filter((each) => each !== address)];
+  }
+
   close(): void {
-    for (const client of this.#clients) client.close();
+    for (const client of this.#clients.values()) client.close();
   }
 
   async #ask<T>(call: (client: RegistryServiceClient) => Promise<T>): Promise<T> {
     let failure: unknown = unavailable("controller", "none is known");
-    for (const _ of this.#clients) {
+    for (const address of this.#order) {
       try {
-        return await call(this.#clients[this.#preferred] as RegistryServiceClient);
+        return await call(this.#clientFor(address));
       } catch (error) {
         if (!isElsewhere(error)) throw error;
         failure = error;
-        this.#preferNext();
+        this.#askLast();
       }
     }
     throw failure;
   }
 
-  #preferNext(): void {
-    this.#preferred = (this.#preferred + 1) % this.#clients.length;
+  #askLast(): void {
+    const [first = "", ...others] = this.#order;
+    this.#order = [...others, first];
+  }
+
+  /** Those that are gone from the answer and were never configured are forgotten. */
+  #learn(addresses: readonly string[]): void {
+    const known = new Set([...this.#configured, ...addresses.slice(0, LEARNED_MAX)]);
+    const kept = this.#order.filter((address) => known.has(address));
+    for (const address of kept) known.delete(address);
+    this.#order = [...kept, ...known];
+    for (const [address, client] of this.#clients) {
+      if (this.#order.includes(address)) continue;
+      client.close();
+      this.#clients.delete(address);
+    }
+  }
+
+  #clientFor(address: string): RegistryServiceClient {
+    const known = this.#clients.get(address);
+    if (known !== undefined) return known;
+    const client = new RegistryServiceClient(address, credentials.createInsecure(), CLIENT_OPTIONS);
+    this.#clients.set(address, client);
+    return client;
   }
 }
 

@@ -126,7 +126,7 @@ class FakeWay {
   async report(_: NodeReport): Promise<ReportAnswer> {
     this.asked += 1;
     if (this.failure === undefined) {
-      return { leaderEpoch: this.leaderEpoch, leaseTtlMs: 8_000, mustJoin: false };
+      return { leaderEpoch: this.leaderEpoch, leaseTtlMs: 8_000, mustJoin: false, controllers: [] };
     }
     const detail = { kind: this.failure, reason: "TOLD_TO", message: "told to", metadata: {} };
     throw new DomainError(detail);

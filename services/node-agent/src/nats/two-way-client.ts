@@ -59,6 +59,10 @@ export class TwoWayControllerClient implements ControllerClient {
     return this.parts.grpc.readBlob(sha256);
   }
 
+  learn(address: string): void {
+    this.parts.grpc.learn?.(address);
+  }
+
   /** The connection to NATS is the caller's to close. */
   close(): void {
     this.parts.grpc.close();

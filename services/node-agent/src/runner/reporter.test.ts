@@ -6,7 +6,7 @@ import { Reporter } from "./reporter.js";
 
 const HEARTBEAT_MS = 2000;
 const RETRY_MS = 500;
-const ANSWER = { leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false };
+const ANSWER = { leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false, controllers: [] };
 
 let clock: FakeClock;
 let heard: string[];

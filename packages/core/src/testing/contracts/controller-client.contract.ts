@@ -21,7 +21,7 @@ export interface ControllerClientUnderTest {
 
 type Open = (handler: ControllerHandler) => Promise<ControllerClientUnderTest>;
 
-const ANSWER: ReportAnswer = { leaderEpoch: 3, leaseTtlMs: 8000, mustJoin: false };
+const ANSWER: ReportAnswer = { leaderEpoch: 3, leaseTtlMs: 8000, mustJoin: false, controllers: [] };
 const SHA256 = "0123456789abcdef".repeat(4);
 
 class RecordingController implements ControllerHandler {
@@ -70,7 +70,7 @@ export function controllerClientContract(name: string, open: Open): void {
     it("passes reports and answers on as they are", async () => {
       const report = aReport();
       expect(await subject.client.report(report)).toEqual(ANSWER);
-      controller.answer = { ...ANSWER, mustJoin: true };
+      controller.answer = { ...ANSWER, mustJoin: true, controllers: ["c1:7400", "c2:7400"] };
       expect(await subject.client.report({ ...report, isFull: false, copies: [] })).toEqual(
         controller.answer,
       );

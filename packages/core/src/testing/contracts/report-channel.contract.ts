@@ -17,7 +17,12 @@ export interface ReportWay {
   close(): Promise<void>;
 }
 
-const ANSWER: ReportAnswer = { leaderEpoch: 7, leaseTtlMs: 8_000, mustJoin: false };
+const ANSWER: ReportAnswer = {
+  leaderEpoch: 7,
+  leaseTtlMs: 8_000,
+  mustJoin: false,
+  controllers: [],
+};
 const INCARNATION = "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10";
 
 export function reportChannelContract(name: string, open: () => Promise<ReportWay>): void {

@@ -1,4 +1,4 @@
-/** The Docker engine that scripts/e2e-setup.mjs found or started, or the reason why there is none. */
+/** The Docker engine that scripts/e2e-setup.mjs found or started, or why there is none. */
 import { inject, type TestContext } from "vitest";
 
 export interface Engine {

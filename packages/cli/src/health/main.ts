@@ -22,10 +22,10 @@ const call = session.request({
 });
 const line = await new Promise<string>((resolve) => {
   const answer: Buffer[] = [];
-  session.once("error", (error) => resolve(error.message));
+  session.once("error", (error: Error) => resolve(error.message));
   session.setTimeout(TIMEOUT_MS, () => resolve(`no answer within ${TIMEOUT_MS} ms`));
   call.on("data", (bytes: Buffer) => answer.push(bytes));
-  call.once("error", (error) => resolve(error.message));
+  call.once("error", (error: Error) => resolve(error.message));
   call.once("end", () =>
     resolve(Buffer.concat(answer).equals(SERVING) ? "serving" : "not serving"),
   );

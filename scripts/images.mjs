@@ -1,6 +1,6 @@
 /**
  * Builds the guest images from their recipes in `images/` into `images/build/`: `tiny` is assembled
- * from our own source, `linux` is the distribution's cloud kernel and an initramfs of busybox and
+ * from our own source, `disk` is a disk that firmware boots it from, `linux` is the distribution's cloud kernel and an initramfs of busybox and
  * our init.
  */
 import {
@@ -20,6 +20,12 @@ import { refreshPackageLists } from "./packages.mjs";
 import { findProgram, hashOf, ROOT, run, say, stop, tryRun } from "./run.mjs";
 import { unlessStamped } from "./stamp.mjs";
 
+/** Where things lie on the disk of image `disk`: see images/disk/boot.S. */
+const SECTOR_BYTES = 512;
+const PROGRAM_SECTOR = 3;
+const PROGRAM_SECTORS_MAX = 64;
+const DISK_BYTES = 1024 * 1024;
+
 const BUILD = path.join(ROOT, "images", "build");
 const RECIPES = path.join(ROOT, "images");
 
@@ -36,6 +42,10 @@ const NETWORK_MODULES = ["virtio_pci", "virtio_mmio", "virtio_net", "virtio-rng"
 export function buildImages() {
   const tiny = hashOf(["images/tiny", "scripts/images.mjs"]);
   unlessStamped("images/build/tiny/.stamp", tiny, buildTiny);
+  const disk = hashOf(["images/disk", "images/tiny", "scripts/images.mjs"]);
+  unlessStamped("images/build/disk/.stamp", disk, buildDisk);
+  const rootfs = hashOf(["images/rootfs", "scripts/images.mjs"]);
+  unlessStamped("images/build/rootfs/.stamp", rootfs, buildRootfs);
   const linux = hashOf(["images/linux", "scripts/images.mjs"]);
   unlessStamped("images/build/linux/.stamp", linux, buildLinux);
 }
@@ -55,6 +65,76 @@ function buildTiny() {
     commandLine: "",
     memoryMibMin: 8,
     blobs: [{ role: "kernel", file: "tiny.elf" }],
+  });
+}
+
+function buildDisk() {
+  say("building image disk");
+  const output = freshDirectory("disk");
+  const [object, file] = ["boot.o", "boot.bin"].map((name) => path.join(output, name));
+  run("as", ["--32", "-o", object, recipe("disk", "boot.S")]);
+  run(
+    "ld",
+    ["-m", "elf_i386", "-Ttext", "0x7c00", "-e", "boot", "--oformat", "binary"].concat(
+      "-o",
+      file,
+      object,
+    ),
+  );
+  const program = path.join(output, "program.bin");
+  run("objcopy", ["-O", "binary", path.join(BUILD, "tiny", "tiny.elf"), program]);
+  writeFileSync(path.join(output, "disk.raw"), diskOf(file, program));
+  for (const part of [object, file, program]) rmSync(part);
+  describe(output, {
+    id: "disk",
+    kind: "disk",
+    commandLine: "",
+    memoryMibMin: 16,
+    diskFormat: "raw",
+    diskMib: DISK_BYTES / 1024 / 1024,
+    blobs: [{ role: "disk", file: "disk.raw" }],
+  });
+}
+
+function diskOf(bootFile, programFile) {
+  const [boot, program] = [readFileSync(bootFile), readFileSync(programFile)];
+  if (boot.length !== SECTOR_BYTES) stop(`the boot sector has ${boot.length} bytes`);
+  if (program.length > PROGRAM_SECTORS_MAX * SECTOR_BYTES) stop("the program does not fit");
+  const bytes = Buffer.alloc(DISK_BYTES);
+  boot.copy(bytes);
+  program.copy(bytes, PROGRAM_SECTOR * SECTOR_BYTES);
+  return bytes;
+}
+
+/** For containers: busybox and our first process; the runtime makes /dev and /proc. */
+function buildRootfs() {
+  say("building image rootfs");
+  const output = freshDirectory("rootfs");
+  const root = mkdtempSync(path.join(BUILD, "work-"));
+  try {
+    for (const directory of ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"]) {
+      mkdirSync(path.join(root, directory));
+    }
+    chmodSync(root, 0o755);
+    chmodSync(path.join(root, "tmp"), 0o1777);
+    installBusybox(path.join(root, "bin"));
+    installRecipe(recipe("rootfs", "init"), path.join(root, "init"));
+    writeFileSync(path.join(root, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\n");
+    writeFileSync(path.join(root, "etc", "group"), "root:x:0:\n");
+    const names = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
+    const tar = path.join(output, "rootfs.tar");
+    run("tar", ["--create", ...names, "--file", tar, "--directory", root, "."]);
+    run("gzip", ["--no-name", "--best", tar]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+  describe(output, {
+    id: "rootfs",
+    kind: "rootfs",
+    commandLine: "",
+    memoryMibMin: 8,
+    command: ["/init"],
+    blobs: [{ role: "rootfs", file: "rootfs.tar.gz" }],
   });
 }
 
@@ -171,8 +251,8 @@ function makeInitramfs(root, modules, output) {
     mkdirSync(path.join(root, directory), { recursive: true });
   }
   installBusybox(path.join(root, "bin"));
-  installRecipe("init", path.join(root, "init"));
-  installRecipe("udhcpc.script", path.join(root, "etc", "udhcpc.script"));
+  installRecipe(recipe("linux", "init"), path.join(root, "init"));
+  installRecipe(recipe("linux", "udhcpc.script"), path.join(root, "etc", "udhcpc.script"));
   for (const { name, bytes } of [...modules.power, ...modules.network]) {
     writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
   }
@@ -193,8 +273,8 @@ function installBusybox(directory) {
   }
 }
 
-function installRecipe(name, target) {
-  copyFileSync(recipe("linux", name), target);
+function installRecipe(source, target) {
+  copyFileSync(source, target);
   chmodSync(target, 0o755);
 }
 

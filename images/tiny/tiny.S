@@ -1,7 +1,7 @@
 /*
  * tiny: the smallest guest that is worth orchestrating. It owns its whole machine: a 32-bit ELF program, entered
- * by the PVH boot protocol (QEMU `-kernel`, machines `microvm` and `q35`), without firmware calls, paging or devices
- * beyond the first serial port, the interrupt controller and the interval timer.
+ * by the PVH boot protocol (QEMU `-kernel`, machines `microvm` and `q35`) or from a disk by the boot sector of images/disk
+ * (machines `pc` and `q35`), without firmware calls, paging or devices beyond the first serial port, the interrupt controller and the interval timer.
  *
  * It prints `innkeeper-guest: up tiny`, then `innkeeper-guest: beat N`, N = 1, 2, ..., and sleeps (HLT) between timer ticks.
  * A power button press makes it power off, so a requested shutdown works as with any other guest.

@@ -76,6 +76,7 @@ export class InProcessCluster {
       hostShare: 1,
       blobs: undefined,
       probeKernel: "",
+      probeDisk: "",
       probeCacheFile: path.join(this.directory, "probe.json"),
     });
     this.#agents.push(running);

@@ -10,13 +10,13 @@ import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 /** @throws `unavailable` when an engine that is asked for can run no guest here. */
 export async function checkSettings(
   settings: AgentSettings,
-  probeKernel: string,
+  probes: { readonly probeKernel: string; readonly probeDisk: string },
 ): Promise<readonly string[]> {
   if (!settings.engines.split(",").includes("qemu")) return ["engine sim: always works"];
   const stateDir = await mkdtemp(path.join(tmpdir(), "inn-check-"));
   try {
     const log = createLogger({ level: "silent", destination: { write: () => undefined } });
-    const reached = { migrationHost: "127.0.0.1", probeKernel };
+    const reached = { migrationHost: "127.0.0.1", ...probes };
     const engine = createQemuEngine({ stateDir, clock: systemClock, log, ...reached });
     const { abilities, problems } = await engine.probe();
     if (abilities.length === 0) throw unavailable("engine", problems.join("; "));

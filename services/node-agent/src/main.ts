@@ -8,13 +8,17 @@ import { AGENT_SETTINGS, loadAgentSettings } from "./config.js";
 import { startAgent } from "./start-agent.js";
 
 const TINY_KERNEL = fileURLToPath(new URL("../images/build/tiny/tiny.elf", import.meta.url));
+const TINY_DISK = fileURLToPath(new URL("../images/build/disk/disk.raw", import.meta.url));
 
 await serviceMain(
   {
     name: "inn-agent",
     table: AGENT_SETTINGS,
     load: loadAgentSettings,
-    check: (settings) => checkSettings(settings, settings.probeKernel || TINY_KERNEL),
+    check: (settings) => {
+      const probeKernel = settings.probeKernel || TINY_KERNEL;
+      return checkSettings(settings, { probeKernel, probeDisk: TINY_DISK });
+    },
     start: async (settings, root) => {
       const { nodeId, probeKernel, dataDirectory } = settings;
       const running = await startAgent(settings, {
@@ -22,6 +26,7 @@ await serviceMain(
         hostShare: 1,
         blobs: undefined,
         probeKernel: probeKernel || TINY_KERNEL,
+        probeDisk: TINY_DISK,
         probeCacheFile: path.join(dataDirectory, "acceleration.json"),
       });
       const { adoptedCount } = running.agent;

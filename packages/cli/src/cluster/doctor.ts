@@ -22,6 +22,7 @@ export async function runDoctor({ terminal, setExitCode }: LocalContext): Promis
       log: createLogger({ level: "error", destination: process.stderr }),
       migrationHost: "127.0.0.1",
       probeKernel: installedFile("images", "build", "tiny", "tiny.elf"),
+      probeDisk: installedFile("images", "build", "disk", "disk.raw"),
     });
     const startedMs = performance.now();
     const { abilities, problems } = await engine.probe();

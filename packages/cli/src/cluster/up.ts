@@ -115,6 +115,7 @@ async function startAgents(
       hostShare: nodes,
       blobs: controller.controller.blobs,
       probeKernel: installedFile("images", "build", "tiny", "tiny.elf"),
+      probeDisk: installedFile("images", "build", "disk", "disk.raw"),
       probeCacheFile: path.join(options.data, "acceleration.json"),
     });
     ending.push(() => running.stop());

@@ -62,6 +62,15 @@ function incomingCopies(bench: () => EngineBench): void {
     expect(await copy.runState()).toBe("incoming");
   });
 
+  it("ends with all that belongs to it when it is destroyed", async () => {
+    const { harness, engine } = bench();
+    const copy = await bench().launch({ ...harness.launchOf("lasting"), isIncoming: true });
+    await bench().destroy(copy);
+    expect(await harness.settle(copy.ended)).toMatchObject({ reason: "destroyed" });
+    expect(await engine.list()).toEqual([]);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
   it("refuses to listen on a copy that is not incoming", async () => {
     const copy = await bench().launch();
     const listening = bench().harness.settle(copy.listen());

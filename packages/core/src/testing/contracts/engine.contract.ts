@@ -9,10 +9,16 @@ import { EngineBench, type EngineHarness } from "./engine-harness.js";
 import { engineMigrationContract } from "./engine-migration.contract.js";
 import { engineRestartContract } from "./engine-restart.contract.js";
 
+export interface EngineUnderTest {
+  /** False: it says so by its ability, and refuses to receive. */
+  readonly canMigrate: boolean;
+}
+
 /** @param makeHarness called once for each test */
 export function engineContract(
   name: string,
   makeHarness: () => EngineHarness | Promise<EngineHarness>,
+  { canMigrate }: EngineUnderTest = { canMigrate: true },
 ): void {
   describe(`engine contract: ${name}`, () => {
     let present: EngineBench;
@@ -23,18 +29,19 @@ export function engineContract(
     afterEach(async () => {
       await present.dispose();
     });
-    describe("abilities", () => abilities(bench));
+    describe("abilities", () => abilities(bench, canMigrate));
     describe("launch", () => launching(bench));
     describe("pause and resume", () => pausing(bench));
     describe("the end (E3, E6)", () => ending(bench));
     describe("after the end", () => afterTheEnd(bench));
     describe("console", () => consoles(bench));
     describe("restart of the agent (E1)", () => engineRestartContract(bench));
-    describe("migration (E5)", () => engineMigrationContract(bench));
+    if (canMigrate) describe("migration (E5)", () => engineMigrationContract(bench));
+    else describe("no migration", () => staying(bench));
   });
 }
 
-function abilities(bench: () => EngineBench): void {
+function abilities(bench: () => EngineBench, canMigrate: boolean): void {
   it("says what it can do, each mode once", async () => {
     const { harness, engine } = bench();
     const probe = await harness.settle(engine.probe());
@@ -43,6 +50,33 @@ function abilities(bench: () => EngineBench): void {
     expect(modes.length).toBeGreaterThan(0);
     expect(new Set(modes).size).toBe(modes.length);
     expect(modes).toContain(harness.launchOf("lasting").mode);
+  });
+
+  it("says whether its guests can move while they run", async () => {
+    const { harness, engine } = bench();
+    const { mode } = harness.launchOf("lasting");
+    const { abilities: all } = await harness.settle(engine.probe());
+    expect(all.find((each) => each.mode === mode)?.canLiveMigrate).toBe(canMigrate);
+  });
+}
+
+function staying(bench: () => EngineBench): void {
+  it("refuses to receive a guest, and leaves nothing behind (E4)", async () => {
+    const { harness, engine } = bench();
+    const launch = { ...harness.launchOf("lasting"), isIncoming: true };
+    await expect(harness.settle(engine.launch(launch))).rejects.toMatchObject({
+      kind: "precondition",
+      reason: "NO_LIVE_MIGRATION",
+    });
+    expect(await engine.list()).toEqual([]);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  it("refuses to listen", async () => {
+    const copy = await bench().launch();
+    const listening = bench().harness.settle(copy.listen());
+    await expect(listening).rejects.toMatchObject({ kind: "precondition" });
+    expect(await copy.runState()).toBe("running");
   });
 }
 
@@ -65,9 +99,11 @@ function launching(bench: () => EngineBench): void {
   });
 
   it("keeps copies of one guest with different epochs apart (E2)", async () => {
-    const launch = bench().harness.launchOf("lasting");
-    const older = await bench().launch(launch);
-    const newer = await bench().launch({ ...launch, epoch: launch.epoch + 1 });
+    const { harness } = bench();
+    const { guestUid, epoch, ...launch } = harness.launchOf("lasting");
+    const older = await bench().launch({ ...launch, guestUid, epoch });
+    const another = { ...harness.launchOf("lasting"), guestUid, epoch: epoch + 1 };
+    const newer = await bench().launch(another);
     await bench().destroy(older);
     expect(await newer.runState()).toBe("running");
     expect(await bench().engine.list()).toEqual([newer.ref]);
@@ -156,15 +192,12 @@ function ending(bench: () => EngineBench): void {
     await expectNothingLeft(bench(), copy);
   });
 
-  it("destroys a paused copy and an incoming one", async () => {
+  it("destroys a paused copy", async () => {
     const { harness } = bench();
     const paused = await bench().launch();
     await harness.settle(paused.pause());
-    const incoming = await bench().launch({ ...harness.launchOf("lasting"), isIncoming: true });
-    for (const copy of [paused, incoming]) {
-      await bench().destroy(copy);
-      expect(await harness.settle(copy.ended)).toMatchObject({ reason: "destroyed" });
-    }
+    await bench().destroy(paused);
+    expect(await harness.settle(paused.ended)).toMatchObject({ reason: "destroyed" });
     await expectNothingLeft(bench(), paused);
   });
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ProbeParts, probeAcceleration } from "./acceleration-probe.js";
 import type { QemuAcceleration } from "./machine.js";
 
+const MODES = ["hybrid", "paravirt", "full"];
 const UP = "innkeeper-guest: up tiny\n";
 
 let directory: string;
@@ -17,6 +18,7 @@ let left: number;
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), "inn-probe-"));
   writeFileSync(path.join(directory, "kernel"), "tiny");
+  writeFileSync(path.join(directory, "disk"), "tiny");
   clock = new FakeClock();
   tried = [];
   left = 0;
@@ -33,6 +35,7 @@ function aHost(says: Says, parts: Partial<ProbeParts> = {}): ProbeParts {
   return {
     clock,
     kernelPath: path.join(directory, "kernel"),
+    diskPath: path.join(directory, "disk"),
     cacheFile: undefined,
     version: "7.2",
     hasKvm: () => Promise.resolve(true),
@@ -53,22 +56,25 @@ function aHost(says: Says, parts: Partial<ProbeParts> = {}): ProbeParts {
   };
 }
 
-/** Lets virtual time pass until the probe has ended. */
+/** Lets virtual time pass, and files be read meanwhile, until the probe has ended. */
 async function probed(parts: ProbeParts) {
   const result = probeAcceleration(parts);
   let isDone = false;
   void result.finally(() => {
     isDone = true;
   });
-  for (let turn = 0; turn < 1_000 && !isDone; turn += 1) await clock.advance(50);
+  while (!isDone) {
+    await clock.advance(50);
+    await new Promise(setImmediate);
+  }
   return await result;
 }
 
 describe("the probe", () => {
   it("takes the first acceleration under which a guest speaks, in each mode", async () => {
     const result = await probed(aHost(() => UP));
-    expect(result).toEqual({ acceleration: "kvm", modes: ["hybrid", "paravirt"], problems: [] });
-    expect(tried).toEqual(["kvm hybrid", "kvm paravirt"]);
+    expect(result).toEqual({ acceleration: "kvm", modes: MODES, problems: [] });
+    expect(tried).toEqual(["kvm hybrid", "kvm paravirt", "kvm full"]);
     expect(left).toBe(0);
   });
 
@@ -76,10 +82,10 @@ describe("the probe", () => {
     const result = await probed(aHost((_, acceleration) => (acceleration === "kvm" ? "" : UP)));
     expect(result).toEqual({
       acceleration: "tcg",
-      modes: ["hybrid", "paravirt"],
+      modes: MODES,
       problems: ["kvm in hybrid mode: a guest said nothing within 2000 ms"],
     });
-    expect(tried).toEqual(["kvm hybrid", "tcg hybrid", "tcg paravirt"]);
+    expect(tried).toEqual(["kvm hybrid", "tcg hybrid", "tcg paravirt", "tcg full"]);
     expect(left).toBe(0);
   });
 
@@ -105,7 +111,7 @@ describe("the probe", () => {
     const { acceleration, problems } = await probed(aHost(() => UP, { hasKvm }));
     expect(acceleration).toBe("tcg");
     expect(problems).toEqual(["kvm: /dev/kvm is absent or closed to this user"]);
-    expect(tried).toEqual(["tcg hybrid", "tcg paravirt"]);
+    expect(tried).toEqual(["tcg hybrid", "tcg paravirt", "tcg full"]);
   });
 
   it("offers the modes that work when another one does not", async () => {
@@ -120,7 +126,7 @@ describe("the probe", () => {
     const result = await probed(aHost(() => ""));
     expect(result.acceleration).toBeUndefined();
     expect(result.modes).toEqual([]);
-    expect(result.problems).toHaveLength(3);
+    expect(result.problems).toHaveLength(4);
     expect(left).toBe(0);
   });
 });
@@ -139,10 +145,10 @@ describe("a kept result", () => {
     await probed(aHost(() => UP, { cacheFile }));
     tried = [];
     await probed(aHost(() => UP, { cacheFile, version: "8.0" }));
-    expect(tried).toHaveLength(2);
+    expect(tried).toHaveLength(3);
     writeFileSync(path.join(directory, "kernel"), "another");
     await probed(aHost(() => UP, { cacheFile, version: "8.0" }));
-    expect(tried).toHaveLength(4);
+    expect(tried).toHaveLength(6);
   });
 
   it("is not kept when nothing works: the host may be mended", async () => {
@@ -156,6 +162,6 @@ describe("a kept result", () => {
     writeFileSync(cacheFile, text);
     const { acceleration } = await probed(aHost(() => UP, { cacheFile }));
     expect(acceleration).toBe("kvm");
-    expect(tried).toHaveLength(2);
+    expect(tried).toHaveLength(3);
   });
 });

@@ -4,15 +4,26 @@
  * tiny guest said its first word under it, in each mode, within the time.
  */
 import { createHash } from "node:crypto";
-import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
+import {
+  access,
+  constants,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
 import { QEMU_MODES, type QemuAcceleration, type QemuMode } from "./machine.js";
 
 export interface ProbeParts {
   readonly clock: Clock;
-  /** The tiny guest. */
+  /** The tiny guest, and the disk that firmware boots it from. */
   readonly kernelPath: string;
+  readonly diskPath: string;
   /**
    * Keeps the result while QEMU, the tiny guest and the host's boot stay the same; undefined =
    * probe each time.
@@ -91,34 +102,44 @@ async function tryGuest(
   parts: ProbeParts,
   { acceleration, mode }: { acceleration: QemuAcceleration; mode: QemuMode },
 ): Promise<string | undefined> {
-  const boot = {
-    kind: "kernel" as const,
-    kernelPath: parts.kernelPath,
-    initrdPath: undefined,
-    commandLine: "",
-  };
-  const ref = { guestUid: PROBE_UID, epoch: 1 };
-  const launch = {
-    ...ref,
-    mode,
-    vcpuCount: 1,
-    memoryMib: MEMORY_MIB,
-    boot,
-    disks: [],
-    isIncoming: false,
-  };
+  const scratch = await mkdtemp(path.join(tmpdir(), "inn-probe-"));
   let copy: EngineCopy | undefined;
   try {
-    copy = await parts.launch(launch, acceleration);
+    copy = await parts.launch(await probeLaunch(parts, mode, scratch), acceleration);
     const hasSpoken = await speaks(copy, parts.clock, DEADLINE_MS[acceleration]);
     const silent = `a guest said nothing within ${DEADLINE_MS[acceleration]} ms`;
     return hasSpoken ? undefined : `${acceleration} in ${mode} mode: ${silent}`;
   } catch (error) {
-    const { message, metadata } = toDomainError(error);
-    return `${acceleration} in ${mode} mode: ${metadata["why"] ?? message}`;
+    return `${acceleration} in ${mode} mode: ${whyOf(error)}`;
   } finally {
     await copy?.destroy();
+    await rm(scratch, { recursive: true });
   }
+}
+
+/** A disk is copied first: two probes may run at once, and a running one holds its disk. */
+async function probeLaunch(
+  { kernelPath, diskPath }: ProbeParts,
+  mode: QemuMode,
+  scratch: string,
+): Promise<CopyLaunch> {
+  const ref = { guestUid: PROBE_UID, epoch: 1 };
+  const size = { vcpuCount: 1, memoryMib: MEMORY_MIB };
+  const launch = { ...ref, ...size, mode, isIncoming: false, disks: [] };
+  if (mode !== "full") {
+    const kernel = { kind: "kernel", kernelPath, initrdPath: undefined } as const;
+    return { ...launch, boot: { ...kernel, commandLine: "" } };
+  }
+  const disk = path.join(scratch, "disk.raw");
+  await copyFile(diskPath, disk);
+  const boot = { kind: "disk", commandLine: "" } as const;
+  return { ...launch, boot, disks: [{ path: disk, format: "raw" }] };
+}
+
+function whyOf(error: unknown): string {
+  if (error instanceof Error && "syscall" in error) return error.message;
+  const { message, metadata } = toDomainError(error);
+  return metadata["why"] ?? message;
 }
 
 async function speaks(copy: EngineCopy, clock: Clock, deadlineMs: number): Promise<boolean> {
@@ -134,9 +155,9 @@ async function speaks(copy: EngineCopy, clock: Clock, deadlineMs: number): Promi
 }
 
 /** The boot's identity is part of it: another kernel or another machine may behave otherwise. */
-async function cacheKey({ version, kernelPath }: ProbeParts): Promise<string> {
-  const hash = createHash("sha256").update(version);
-  for (const file of [kernelPath, "/proc/sys/kernel/random/boot_id"]) {
+async function cacheKey({ version, kernelPath, diskPath }: ProbeParts): Promise<string> {
+  const hash = createHash("sha256").update(`${version} ${QEMU_MODES.join()}`);
+  for (const file of [kernelPath, diskPath, "/proc/sys/kernel/random/boot_id"]) {
     hash.update("\0").update(await readFile(file).catch(() => ""));
   }
   return hash.digest("hex");

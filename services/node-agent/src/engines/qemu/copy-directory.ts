@@ -6,7 +6,8 @@
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type CopyRef, isUuid } from "@innkeeper/core";
+import type { CopyRef } from "@innkeeper/core";
+import { copyName } from "../copy-name.js";
 
 /** Names inside the directory. */
 export const COPY_FILES = {
@@ -92,23 +93,6 @@ export class CopyDirectory {
       closeSync(directory);
     }
   }
-}
-
-export function copyName({ guestUid, epoch }: CopyRef): string {
-  return `${guestUid}.${epoch}`;
-}
-
-/** Every copy that has a directory. */
-export async function listCopies(stateDirectory: string): Promise<CopyRef[]> {
-  const names = await readdir(stateDirectory).catch(() => []);
-  return names.map(parseCopyName).filter((ref) => ref !== undefined);
-}
-
-function parseCopyName(name: string): CopyRef | undefined {
-  const at = name.lastIndexOf(".");
-  const guestUid = name.slice(0, Math.max(at, 0));
-  const epoch = Number(name.slice(at + 1));
-  return isUuid(guestUid) && Number.isSafeInteger(epoch) ? { guestUid, epoch } : undefined;
 }
 
 async function readOrEmpty(file: string): Promise<string> {

@@ -30,6 +30,11 @@ function aLaunch(commandLine: string, launch: Partial<CopyLaunch> = {}): CopyLau
   };
 }
 
+const FROM_DISK: Partial<CopyLaunch> = {
+  boot: { kind: "disk", commandLine: "" },
+  disks: [{ path: "/disks/root.qcow2", format: "qcow2" }],
+};
+
 /** What follows this option, each time it is there. */
 function valuesOf(args: readonly string[], option: string): string[] {
   return args.flatMap((arg, index) => (arg === option ? [args[index + 1] ?? ""] : []));
@@ -58,7 +63,8 @@ describe("the arguments of a copy", () => {
 
   it("describe devices and networks in JSON", () => {
     for (const mode of QEMU_MODES) {
-      const args = qemuArguments(aLaunch(""), { ...MACHINE, mode });
+      const launch = mode === "full" ? aLaunch("", FROM_DISK) : aLaunch("");
+      const args = qemuArguments(launch, { ...MACHINE, mode });
       const devices = valuesOf(args, "-device").map((each) => JSON.parse(each) as object);
       expect(devices.length).toBeGreaterThan(3);
       expect(devices).toContainEqual(expect.objectContaining({ mac: "52:54:00:78:3c:64" }));
@@ -95,6 +101,40 @@ describe("the arguments of a copy", () => {
   });
 });
 
+describe("mode full", () => {
+  const FULL: QemuMachine = { ...MACHINE, mode: "full" };
+
+  it("shows the guest nothing that was made for guests", () => {
+    const args = qemuArguments(aLaunch("", FROM_DISK), FULL);
+    const drivers = valuesOf(args, "-device").map((each) => (JSON.parse(each) as Driver).driver);
+    expect(drivers).toEqual(["isa-serial", "e1000", "VGA", "ide-hd"]);
+    expect(args.join(" ")).not.toMatch(/virtio|pvpanic|-kernel|-append/);
+    expect(valuesOf(args, "-machine")).toEqual(["pc,vmport=off,accel=tcg"]);
+  });
+
+  it.each<[string, QemuMachine["mode"], Partial<CopyLaunch>]>([
+    ["a kernel in full", "full", {}],
+    ["a disk in paravirt", "paravirt", FROM_DISK],
+    ["no disk at all in full", "full", { ...FROM_DISK, disks: [] }],
+  ])("and the others refuse what they cannot boot: %s", (_, mode, launch) => {
+    expect(() => qemuArguments(aLaunch("", launch), { ...MACHINE, mode })).toThrow(
+      expect.objectContaining({ kind: "precondition", reason: "IMAGE_NOT_BOOTABLE" }),
+    );
+  });
+
+  it("is not needed for a disk: hybrid boots one too, and firmware tries nothing else", () => {
+    for (const mode of ["full", "hybrid"] as const) {
+      const args = qemuArguments(aLaunch("", FROM_DISK), { ...MACHINE, mode });
+      expect(valuesOf(args, "-boot")).toEqual(["strict=on"]);
+      expect(args).not.toContain("-kernel");
+    }
+  });
+});
+
+interface Driver {
+  readonly driver: string;
+}
+
 describe("the kernel's command line", () => {
   const tscKhz = 2_400_000;
 
@@ -118,6 +158,6 @@ describe("the kernel's command line", () => {
 });
 
 it("knows its modes", () => {
-  expect(["hybrid", "paravirt"].every((mode) => isQemuMode(mode as "hybrid"))).toBe(true);
+  expect(QEMU_MODES.every((mode) => isQemuMode(mode))).toBe(true);
   expect(isQemuMode("container")).toBe(false);
 });

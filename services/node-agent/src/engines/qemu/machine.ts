@@ -2,7 +2,8 @@
  * QEMU's arguments for one copy. Devices are JSON, every argument is an element of its own, and
  * nothing that a user wrote is ever parsed by QEMU: the command line reaches the guest as it is.
  *
- * `hybrid`   q35 with firmware and PCI, paravirtual network, entropy and balloon.
+ * `full`     a PC of old: firmware boots an IDE disk; e1000, VGA; nothing that knows of QEMU.
+ * `hybrid`   q35 with firmware and PCI, paravirtual disk, network, entropy, balloon.
  * `paravirt` microvm: no firmware menus, no PCI; virtio over memory-mapped I/O, direct kernel boot.
  */
 import {
@@ -12,21 +13,24 @@ import {
   type Mode,
   precondition,
 } from "@innkeeper/core";
-import { COPY_FILES, copyName } from "./copy-directory.js";
+import { copyName } from "../copy-name.js";
+import { COPY_FILES } from "./copy-directory.js";
+import { diskArguments } from "./disk-arguments.js";
 
-export const QEMU_MODES = ["hybrid", "paravirt"] as const satisfies readonly Mode[];
+export const QEMU_MODES = ["hybrid", "paravirt", "full"] as const satisfies readonly Mode[];
 export type QemuMode = (typeof QEMU_MODES)[number];
 
 export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
 
 /** The machine's clock stays on in microvm: Linux waits two seconds for one that is missing. */
 const MACHINE: Readonly<Record<QemuMode, string>> = {
+  full: "pc,vmport=off",
   hybrid: "q35",
   paravirt: "microvm,x-option-roms=off,isa-serial=off,rtc=on",
 };
 
-/** How the virtio devices of each machine are called. */
-const BUS: Readonly<Record<QemuMode, "pci" | "device">> = { hybrid: "pci", paravirt: "device" };
+/** How the virtio devices of each machine that has some are called. */
+const BUS = { hybrid: "pci", paravirt: "device" } as const;
 
 /** TCG's five-level page tables cost boot time and bring nothing to guests of this size. */
 const CPU: Readonly<Record<QemuAcceleration, string>> = {
@@ -61,13 +65,18 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...["-no-reboot", "-trace", "qemu_system_shutdown_request"],
     ...consoleArguments(),
     ...devices(mode, launch.guestUid),
-    ...bootArguments(launch.boot, machine),
+    ...diskArguments(launch.disks, mode),
+    ...bootArguments(launch, machine),
     ...(launch.isIncoming ? ["-incoming", "defer", "-S"] : []),
   ];
 }
 
-function bootArguments(boot: CopyLaunch["boot"], machine: QemuMachine): string[] {
-  if (boot.kind !== "kernel") throw notBootable(boot.kind);
+/** Firmware starts the first disk or nothing, in whatever order it would look by itself. */
+function bootArguments({ boot, disks }: CopyLaunch, machine: QemuMachine): string[] {
+  const { mode } = machine;
+  const isFromDisk = boot.kind === "disk" && mode !== "paravirt" && disks.length > 0;
+  if (isFromDisk) return ["-boot", "strict=on"];
+  if (boot.kind !== "kernel" || mode === "full") throw notBootable(boot.kind, mode);
   const { kernelPath, initrdPath, commandLine } = boot;
   return [
     ...["-kernel", kernelPath],
@@ -76,8 +85,9 @@ function bootArguments(boot: CopyLaunch["boot"], machine: QemuMachine): string[]
   ];
 }
 
-function notBootable(kind: string): DomainError {
-  return precondition("IMAGE_NOT_BOOTABLE", `qemu boots no ${kind} images`, { kind });
+function notBootable(kind: string, mode: string): DomainError {
+  const message = `qemu boots no ${kind} image in ${mode} mode`;
+  return precondition("IMAGE_NOT_BOOTABLE", message, { kind, mode });
 }
 
 /** The guest's own, and what only the machine can know. */
@@ -100,11 +110,19 @@ function consoleArguments(): string[] {
 }
 
 function devices(mode: QemuMode, guestUid: string): string[] {
+  const mac = macAddress(guestUid);
+  const network = ["-netdev", JSON.stringify({ type: "user", id: "network" })];
+  if (mode === "full") {
+    return [
+      ...network,
+      ...device({ driver: "e1000", netdev: "network", mac, romfile: "" }),
+      ...device({ driver: "VGA" }),
+    ];
+  }
   const bus = BUS[mode];
   return [
-    "-netdev",
-    JSON.stringify({ type: "user", id: "network" }),
-    ...device({ driver: `virtio-net-${bus}`, netdev: "network", mac: macAddress(guestUid) }),
+    ...network,
+    ...device({ driver: `virtio-net-${bus}`, netdev: "network", mac }),
     ...device({ driver: `virtio-rng-${bus}` }),
     ...device({ driver: `virtio-balloon-${bus}` }),
     ...device({ driver: "pvpanic" }),

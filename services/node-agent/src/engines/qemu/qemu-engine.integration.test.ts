@@ -1,20 +1,24 @@
 /**
- * The engine contract over real QEMU processes in real time, in both modes, with the tiny guest.
+ * The engine contract over real QEMU processes in real time, in every mode, with the tiny guest:
+ * booted directly, and by firmware from a disk.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { CopyRef } from "@innkeeper/core";
+import type { CopyLaunch, CopyRef } from "@innkeeper/core";
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { silentLogger } from "@innkeeper/core/testing";
 import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
 import type { EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
 import { afterAll } from "vitest";
-import { copyName } from "./copy-directory.js";
+import { copyName } from "../copy-name.js";
 import { createQemuEngine } from "./qemu-engine.js";
 
 const TINY = fileURLToPath(new URL("../../../../../images/build/tiny/tiny.elf", import.meta.url));
+const DISK = fileURLToPath(new URL("../../../../../images/build/disk/disk.raw", import.meta.url));
+/** Where the disk holds its command line: see images/disk/boot.S. */
+const DISK_COMMAND_LINE_AT = 512;
 const WITHIN_MS = 30_000;
 const POLL_MS = 10;
 
@@ -26,10 +30,17 @@ afterAll(() => {
 
 engineContract("qemu, paravirt", () => qemuHarness("paravirt"));
 engineContract("qemu, hybrid", () => qemuHarness("hybrid"));
+engineContract("qemu, full", () => qemuHarness("full"), { canMigrate: false });
 
-function qemuHarness(mode: "paravirt" | "hybrid"): EngineHarness {
+/** What each mode boots here. */
+const BOOTS = { paravirt: "kernel", hybrid: "kernel", full: "disk" } as const;
+type Boot = "kernel" | "disk";
+
+function qemuHarness(mode: keyof typeof BOOTS): EngineHarness {
+  const from = BOOTS[mode];
   // A comma, a quote and a blank: names that must never be parsed by QEMU.
   const root = mkdtempSync(path.join(tmpdir(), "innkeeper qemu,'x'-"));
+  const images = mkdtempSync(path.join(tmpdir(), "innkeeper disks,'x'-"));
   const make = (host: string) =>
     createQemuEngine({
       stateDir: path.join(root, host),
@@ -37,27 +48,22 @@ function qemuHarness(mode: "paravirt" | "hybrid"): EngineHarness {
       log: silentLogger,
       migrationHost: "127.0.0.1",
       probeKernel: TINY,
+      probeDisk: DISK,
       probeCacheFile: path.join(shared, "acceleration.json"),
     });
   const commandLines = { lasting: "beat=4", "powers-off": "beat=4 exit=4", broken: "beat=4" };
   return {
     makeEngine: () => make("one"),
     makeTargetEngine: () => make("two"),
-    launchOf: (manner) => ({
-      guestUid: randomIdSource.uuid(),
-      epoch: 1,
-      mode,
-      vcpuCount: 1,
-      memoryMib: 32,
-      boot: {
-        kind: "kernel",
-        kernelPath: manner === "broken" ? path.join(root, "no-such-kernel") : TINY,
-        initrdPath: undefined,
-        commandLine: commandLines[manner],
-      },
-      disks: [],
-      isIncoming: false,
-    }),
+    launchOf: (manner) => {
+      const guestUid = randomIdSource.uuid();
+      const size = { vcpuCount: 1, memoryMib: 32 };
+      const commandLine = commandLines[manner];
+      const launch = { guestUid, epoch: 1, mode, ...size, isIncoming: false };
+      return manner === "broken"
+        ? { ...launch, ...brokenBoot(from, root) }
+        : { ...launch, ...bootOf(from, path.join(images, guestUid), commandLine) };
+    },
     settle: (promise) => withDeadline(promise),
     waitUntil,
     pass: (durationMs) => later(durationMs),
@@ -68,9 +74,38 @@ function qemuHarness(mode: "paravirt" | "hybrid"): EngineHarness {
     leftovers: async () => [...processesBelow(root).map(String), ...filesBelow(root)],
     dispose: async () => {
       for (const pid of processesBelow(root)) process.kill(pid, "SIGKILL");
-      rmSync(root, { recursive: true });
+      for (const directory of [root, images]) rmSync(directory, { recursive: true });
     },
   };
+}
+
+/** The same guest either way. */
+function bootOf(
+  from: Boot,
+  diskPath: string,
+  commandLine: string,
+): Pick<CopyLaunch, "boot" | "disks"> {
+  if (from === "kernel") {
+    const kernel = { kind: "kernel", kernelPath: TINY, initrdPath: undefined } as const;
+    return { boot: { ...kernel, commandLine }, disks: [] };
+  }
+  const disk = readFileSync(DISK);
+  disk.write(`${commandLine}\0`, DISK_COMMAND_LINE_AT);
+  writeFileSync(diskPath, disk);
+  return {
+    boot: { kind: "disk", commandLine: "" },
+    disks: [{ path: diskPath, format: "raw" }],
+  };
+}
+
+function brokenBoot(from: Boot, root: string): Pick<CopyLaunch, "boot" | "disks"> {
+  const missing = path.join(root, "no-such-file");
+  if (from === "disk") {
+    const disks = [{ path: missing, format: "qcow2" as const }];
+    return { boot: { kind: "disk", commandLine: "" }, disks };
+  }
+  const kernel = { kind: "kernel", kernelPath: missing, initrdPath: undefined } as const;
+  return { boot: { ...kernel, commandLine: "" }, disks: [] };
 }
 
 async function withDeadline<T>(promise: Promise<T>): Promise<T> {

@@ -14,9 +14,10 @@ import {
   toDomainError,
   unavailable,
 } from "@innkeeper/core";
-import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
-import { CopyDirectory, copyName, listCopies } from "./copy-directory.js";
+import { copyName, listCopies } from "../copy-name.js";
 import { EndedCopy } from "./ended-copy.js";
+import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
+import { CopyDirectory } from "./copy-directory.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
 import { hostTscKhz } from "./host-tsc.js";
 import { isQemuMode, type QemuAcceleration, qemuArguments } from "./machine.js";
@@ -36,6 +37,8 @@ export interface QemuEngineOptions {
   readonly migrationAdvertise?: string;
   /** The tiny guest that proves acceleration. */
   readonly probeKernel: string;
+  /** The disk that firmware boots it from. */
+  readonly probeDisk: string;
   /** Keeps the result of the probe; undefined = probe each time. */
   readonly probeCacheFile?: string;
 }
@@ -61,8 +64,11 @@ class QemuEngine implements Engine {
       const { acceleration, modes, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
       const ability = { engine: "qemu", engineVersion: version, acceleration } as const;
-      const can = { canLiveMigrate: true, canPause: true };
-      return { abilities: modes.map((mode) => ({ ...ability, mode, ...can })), problems };
+      const abilities = modes.map((mode) => {
+        // What moves is memory: a guest that needs a disk stays where that is.
+        return { ...ability, mode, canLiveMigrate: mode !== "full", canPause: true };
+      });
+      return { abilities, problems };
     } catch (error) {
       return { abilities: [], problems: [toDomainError(error).message] };
     }
@@ -109,18 +115,20 @@ class QemuEngine implements Engine {
 
   async #probe(): Promise<ProbeResult & { readonly version: string }> {
     const version = await qemuVersion();
-    const { clock, probeKernel: kernelPath, probeCacheFile: cacheFile } = this.options;
+    const { clock, probeKernel: kernelPath, probeDisk: diskPath } = this.options;
+    const { probeCacheFile: cacheFile } = this.options;
     const launch = (probe: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> =>
       this.#launch(probe, acceleration);
     return {
       version,
-      ...(await probeAcceleration({ clock, kernelPath, cacheFile, version, launch })),
+      ...(await probeAcceleration({ clock, kernelPath, diskPath, cacheFile, version, launch })),
     };
   }
 
   async #launch(launch: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> {
     const { mode, isIncoming } = launch;
     if (!isQemuMode(mode)) throw noSuchMode(mode);
+    if (isIncoming && launch.disks.length > 0) throw noLiveMigration(launch);
     const directory = this.#directory(launch);
     if (this.#copies.has(copyName(launch))) throw copyExists(launch);
     let process: QemuProcess | undefined;
@@ -200,6 +208,12 @@ async function neverAnswered(directory: CopyDirectory) {
 
 function noSuchMode(mode: string) {
   return precondition("MODE_NOT_SUPPORTED", `qemu runs no guests in ${mode} mode`, { mode });
+}
+
+/** Its memory would arrive, its disk would not. */
+function noLiveMigration({ guestUid, disks }: CopyLaunch) {
+  const message = `a guest with ${disks.length} disks cannot be received while it runs`;
+  return precondition("NO_LIVE_MIGRATION", message, { guestUid, disks: String(disks.length) });
 }
 
 function copyExists({ guestUid, epoch }: CopyRef) {

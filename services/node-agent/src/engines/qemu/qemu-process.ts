@@ -6,7 +6,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { type Clock, unavailable } from "@innkeeper/core";
-import { type CopyDirectory, copyName } from "./copy-directory.js";
+import { copyName } from "../copy-name.js";
+import type { CopyDirectory } from "./copy-directory.js";
 import type { ProcessEnd } from "./exit-reason.js";
 
 /** Pause between looks at a process that is about to be gone. */

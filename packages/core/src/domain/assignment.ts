@@ -28,6 +28,8 @@ export interface GuestAssignment {
   /** For logs and messages only. */
   readonly guestId: string;
   readonly projectId: string;
+  /** The operation under way, for logs only; empty when there is none. */
+  readonly operationId: string;
   readonly epoch: number;
   /** `Guest.intent` this follows from; agents ignore lower ones. */
   readonly intent: number;

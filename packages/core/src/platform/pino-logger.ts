@@ -1,6 +1,7 @@
 /** The logger port on pino: one JSON object a line, with level names and ISO times. */
 import { type Logger as Pino, pino, stdSerializers, stdTimeFunctions } from "pino";
 import type { LogFields, Logger } from "../ports/logger.js";
+import { presentContext } from "./message-context.js";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -17,6 +18,7 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       level: options.level,
       base: null,
+      mixin: () => ({ ...presentContext() }),
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: stdSerializers.err, err: stdSerializers.err },

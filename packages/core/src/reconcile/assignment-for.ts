@@ -18,6 +18,7 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     guestUid: guest.uid,
     guestId: guest.id,
     projectId: guest.projectId,
+    operationId: guest.operationId,
     epoch: order.placement.epoch,
     intent: guest.intent,
     generation: guest.generation,

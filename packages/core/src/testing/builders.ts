@@ -127,6 +127,7 @@ const ASSIGNMENT: GuestAssignment = {
   guestUid: UID,
   guestId: GUEST.id,
   projectId: GUEST.projectId,
+  operationId: "",
   epoch: 1,
   intent: 1,
   generation: 1,

@@ -65,6 +65,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     guestUid: parseUuid("guest_uid", proto.guestUid),
     guestId: parsePrintable("guest_id", proto.guestId, NAME_LENGTH_MAX),
     projectId: parsePrintable("project_id", proto.projectId, NAME_LENGTH_MAX),
+    operationId: proto.operationId === "" ? "" : parseUuid("operation_id", proto.operationId),
     epoch: parseInteger("epoch", proto.epoch, COUNTER),
     intent: parseInteger("intent", proto.intent, COUNTER),
     generation: parseInteger("generation", proto.generation, ANY),

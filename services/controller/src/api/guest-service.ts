@@ -38,9 +38,12 @@ const DOWNTIME_MS_DEFAULT = 300;
 
 export function guestService(controller: Controller): GuestServiceServer {
   const { log, mirror } = controller;
-  const answer = async (operationId: Promise<string>): Promise<{ operation: ProtoOperation }> => ({
-    operation: operationOf(controller, await operationId),
-  });
+  const answer = async (operationId: Promise<string>): Promise<{ operation: ProtoOperation }> => {
+    const operation = operationOf(controller, await operationId);
+    const { id, kind, guestId, guestUid } = operation;
+    log.info({ operationId: id, kind, guestId, guestUid }, "an operation was accepted");
+    return { operation };
+  };
   const verb = (name: RunStateVerb) =>
     unary(log, (request: NamedGuest & { requestId: string }) =>
       answer(setRunState(controller, name, parseCommand(request))),

@@ -23,6 +23,7 @@ export function orphanOrder(
     guestUid: report.guestUid,
     guestId: guest?.id ?? "",
     projectId: guest?.projectId ?? "",
+    operationId: guest?.operationId ?? "",
     epoch: report.epoch,
     intent,
     generation: report.generation,

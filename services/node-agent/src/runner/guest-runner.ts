@@ -21,6 +21,7 @@ import {
   type ErrorDetail,
   type GuestAssignment,
   type JournalEntry,
+  type Logger,
   type MigrationProgress,
   NEVER_STARTED,
   planCopy,
@@ -144,8 +145,7 @@ export class GuestRunner {
       try {
         await this.#turn();
       } catch (error) {
-        const { guestUid } = this.#assignment;
-        this.context.log.warn({ guestUid, error }, "an act on a guest failed and is tried again");
+        this.#log().warn({ error }, "an act on a guest failed and is tried again");
         this.#wakeAt(this.context.clock.nowMs() + RETRY_MS);
       }
     }
@@ -202,9 +202,16 @@ export class GuestRunner {
 
   #show({ state }: CopyPlan): void {
     if (state === this.#state && !this.#isNewIntent()) return;
+    this.#log().info({ from: this.#state, state }, "a copy changed its state");
     this.#state = state;
     this.#shownIntent = this.#assignment.intent;
     this.context.onChanged(this.guestUid);
+  }
+
+  /** Names the guest, and the operation that asked for what is done now. */
+  #log(): Logger {
+    const { guestUid, guestId, operationId } = this.#assignment;
+    return this.context.log.child({ guestUid, guestId, operationId });
   }
 
   #isNewIntent(): boolean {
@@ -256,7 +263,7 @@ export class GuestRunner {
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {
       const { message } = toDomainError(error);
-      this.context.log.warn({ guestUid: this.guestUid, error }, "a launch failed");
+      this.#log().warn({ error }, "a launch failed");
       await this.#copy?.destroy();
       await this.#end({ reason: "engine-error", message }, assignment.epoch);
     }
@@ -297,7 +304,7 @@ export class GuestRunner {
       await this.#end(exit, copy.ref.epoch);
     } catch (error) {
       // Without the note in the journal, the next process finds the copy gone by itself.
-      this.context.log.warn({ guestUid: this.guestUid, error }, "an end was not journaled");
+      this.#log().warn({ error }, "an end was not journaled");
     }
     this.kick();
   }

@@ -11,6 +11,7 @@ export function strayEntry(guestUid: string, nowMs: number): JournalEntry {
     assignment: {
       guestUid,
       guestId: "",
+      operationId: "",
       projectId: "",
       epoch: 0,
       intent: 0,

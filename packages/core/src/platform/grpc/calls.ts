@@ -8,6 +8,7 @@ import type {
 } from "@grpc/grpc-js";
 import { Metadata as GrpcMetadata } from "@grpc/grpc-js";
 import { DomainError } from "../../domain/errors.js";
+import { presentContext, writeContext } from "../message-context.js";
 import { fromServiceError } from "./status.js";
 
 type UnaryMethod<Request, Response> = (
@@ -37,6 +38,7 @@ export function callUnary<Request, Response>(
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const deadline = Date.now() + timeoutMs;
+    writeContext(presentContext(), { set: (name, text) => metadata.set(name, text) });
     method(request, metadata, { deadline }, (error, response) => {
       if (error) reject(fromServiceError(error));
       else resolve(response);

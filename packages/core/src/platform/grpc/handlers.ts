@@ -8,6 +8,7 @@ import type {
 } from "@grpc/grpc-js";
 import { DomainError, toDomainError } from "../../domain/errors.js";
 import type { Logger } from "../../ports/logger.js";
+import { readContext, withContext } from "../message-context.js";
 import { toServiceError } from "./status.js";
 import { decoded } from "./tolerant.js";
 
@@ -16,8 +17,8 @@ export function unary<Request, Response>(
   handle: (request: Request, metadata: Metadata) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
-    Promise.resolve()
-      .then(() => handle(decoded(call.request), call.metadata))
+    const work = async (): Promise<Response> => await handle(decoded(call.request), call.metadata);
+    withContext(contextOf(call), work)
       .then((response) => callback(null, response))
       .catch((error: unknown) => callback(failure(log, call.getPath(), error)));
   };
@@ -52,6 +53,15 @@ export function clientStream<Request, Response>(
       .then((response) => callback(null, response))
       .catch((error: unknown) => callback(failure(log, call.getPath(), error)));
   };
+}
+
+/** The request id of a mutation is in its body; everything else comes beside it. */
+function contextOf(call: { readonly metadata: Metadata; readonly request: unknown }) {
+  const { metadata, request } = call;
+  const context = readContext({ get: (name) => String(metadata.get(name)[0] ?? "") });
+  const isNamed = typeof request === "object" && request !== null && "requestId" in request;
+  const named = isNamed ? String(request.requestId) : "";
+  return named === "" ? context : { ...context, requestId: named };
 }
 
 async function* decodedEach<Request>(requests: AsyncIterable<Request>): AsyncGenerator<Request> {

@@ -6,7 +6,13 @@ import { headers, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/t
 import { toDomainError, unavailable } from "../../domain/errors.js";
 import type { Logger } from "../../ports/logger.js";
 import { fromStatusBytes, toStatusBytes } from "../grpc/status.js";
-import { type MessageContext, readContext, writeContext } from "./message-context.js";
+import {
+  type MessageContext,
+  presentContext,
+  readContext,
+  withContext,
+  writeContext,
+} from "../message-context.js";
 import { natsFailure } from "./nats-errors.js";
 import type { NatsLink } from "./nats-link.js";
 
@@ -36,7 +42,7 @@ export async function request(
     throw unavailable("nats", `a message of ${data.length} bytes is larger than ${bytesMax}`);
   }
   const sent = headers();
-  writeContext(context, sent);
+  writeContext({ ...presentContext(), ...context }, sent);
   let answer: Msg;
   try {
     answer = await connection.request(subject, data, { timeout: timeoutMs, headers: sent });
@@ -94,7 +100,7 @@ async function answer(message: Msg, { handle, log }: Service): Promise<void> {
   const context = message.headers === undefined ? {} : readContext(message.headers);
   const { subject, data } = message;
   try {
-    message.respond(await handle({ subject, data, context }));
+    message.respond(await withContext(context, () => handle({ subject, data, context })));
   } catch (thrown) {
     const error = toDomainError(thrown);
     if (error.kind === "internal" || error.kind === "corrupt") {

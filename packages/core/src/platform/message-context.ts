@@ -1,8 +1,11 @@
 /**
  * What travels with a message for logs and traces: in NATS headers and in gRPC metadata under the
- * same names, through whatever carries text by name. It never decides anything, so what is
+ * same names, through whatever carries text by name. Within a process it follows the work, so every
+ * log line of a request and every call made for it carry it. It never decides anything, so what is
  * malformed is left out.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
+
 export interface MessageContext {
   readonly requestId?: string;
   readonly operationId?: string;
@@ -39,4 +42,16 @@ export function writeContext(context: MessageContext, writer: ContextWriter): vo
 export function readContext(reader: ContextReader): MessageContext {
   const found = FIELDS.map((field) => [field, reader.get(NAMES[field])] as const);
   return Object.fromEntries(found.filter(([, value]) => VALUE.test(value)));
+}
+
+const present = new AsyncLocalStorage<MessageContext>();
+
+/** Does work that belongs to this context, now and later. */
+export function withContext<T>(context: MessageContext, work: () => T): T {
+  return present.run(context, work);
+}
+
+/** What the work under way belongs to; empty when it belongs to nothing. */
+export function presentContext(): MessageContext {
+  return present.getStore() ?? {};
 }

@@ -318,6 +318,7 @@ export const AGENT_FIELDS: readonly BadField[] = [
     { assignments: [ASSIGNMENT] },
     {
       leader_epoch: [-1],
+      leader_address: ADDRESSES.filter((each) => each !== ""),
       ...below("assignments[0]", {
         guest_uid: UUIDS,
         guest_id: TEXTS,
@@ -330,6 +331,8 @@ export const AGENT_FIELDS: readonly BadField[] = [
         mode: [0, 1, 99],
         vcpu_count: [0, -1, 1025],
         memory_mib: [0, -1, 2 ** 53 - 1],
+        disk_mib: [-1, 2 ** 53 - 1],
+        operation_id: REQUEST_IDS,
         image: [undefined],
         ...below("image", MANIFEST_FIELDS),
         command_line: COMMAND_LINES,

@@ -115,7 +115,7 @@ describe("a guest that ends", () => {
     await client.guests.deleteGuest(request);
   });
 
-  it("again and again is restarted with growing pauses, then given up with the reason", async () => {
+  it("again and again is restarted with growing pauses, then given up", async () => {
     const policy = { condition: RestartCondition.ON_FAILURE, attemptsMax: 2 };
     await create("hopeless", "beat=20 panic=2", policy);
     const seen = await follow("hopeless", isIn(GuestPhase.FAILED));

@@ -1,6 +1,6 @@
 /**
- * Hostile requests, drawn from a seed: for any message of the protocol, bytes that are well formed by
- * field type but hold what nobody expects, or that are not well formed at all.
+ * Hostile requests, drawn from a seed: for any message of the protocol, bytes that are well formed
+ * by field type but hold what nobody expects, or that are not well formed at all.
  */
 import path from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,7 +1,7 @@
 /**
  * The built programs (`dist/*.js`, see scripts/build.mjs) as child processes below one scratch
- * directory. Ports are chosen by the system. Guests outlive their agents, so the end also ends every
- * process whose command line or working directory is below the scratch directory.
+ * directory. Ports are chosen by the system. Guests outlive their agents, so the end also ends
+ * every process whose command line or working directory is below the scratch directory.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

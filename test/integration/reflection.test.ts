@@ -1,6 +1,6 @@
 /**
  * A client that knows nothing of Innkeeper: it asks the server by the reflection protocol what
- * there is, builds its messages from the answer, creates a guest and waits for it. No generated code.
+ * there is, builds its messages from the answer, creates a guest and waits for it. No code of ours.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";

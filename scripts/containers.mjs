@@ -20,7 +20,7 @@ const IMAGES = {
   },
   agent: {
     programs: { "inn-agent": "services/node-agent/src/main.ts", ...HEALTH },
-    files: ["images/build/tiny/tiny.elf"],
+    files: ["images/build/tiny/tiny.elf", "images/build/disk/disk.raw"],
   },
 };
 

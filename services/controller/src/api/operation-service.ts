@@ -6,6 +6,7 @@ import {
   notFound,
   type Operation,
   parseUuid,
+  type Revision,
 } from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
 import { parseDurationMs } from "@innkeeper/core/wire";
@@ -107,16 +108,22 @@ async function* versions(
     yield findOperation(controller, id);
     for await (const batch of store.changes(revision, signal)) {
       if (batch === "compacted") break;
-      yield* versionsIn(batch, id);
+      const found = versionsIn(batch, id);
+      if (found.length > 0) await seen(controller, batch.revision);
+      yield* found;
     }
     await caughtUp(controller);
   }
 }
 
 /** So that reading the operation anew leads to changes that are still kept. */
-async function caughtUp({ mirror, store, clock, config }: Controller): Promise<void> {
-  const oldest = await store.oldestRevision();
-  await mirror.waitFor(oldest, { clock, timeoutMs: config.mirrorWaitMs });
+async function caughtUp(controller: Controller): Promise<void> {
+  await seen(controller, await controller.store.oldestRevision());
+}
+
+/** The result of an operation is read from the mirror, which may be behind the change log. */
+async function seen({ mirror, clock, config }: Controller, revision: Revision): Promise<void> {
+  await mirror.waitFor(revision, { clock, timeoutMs: config.mirrorWaitMs });
 }
 
 function versionsIn({ changes }: ChangeBatch, id: string): readonly Operation[] {

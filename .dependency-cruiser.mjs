@@ -156,9 +156,14 @@ const AGENT_RULES = [
   }),
   zone({
     name: "agent-engines",
-    comment: "An engine knows its own folder and the port, no other engine.",
+    comment: "An engine knows its own folder, what all share beside it, and the port; no other engine.",
     from: `^${AGENT}/engines/([^/]+)/`,
-    mayImport: [...CORE_MAIN, ...core("platform"), `^${AGENT}/engines/$1/`],
+    mayImport: [
+      ...CORE_MAIN,
+      ...core("platform"),
+      `^${AGENT}/engines/$1/`,
+      `^${AGENT}/engines/[^/]+\\.ts$`,
+    ],
   }),
   zone({
     name: "agent-host-and-journal",

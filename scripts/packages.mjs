@@ -7,10 +7,14 @@ const PROGRAMS = {
   build: {},
   demo: {
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
     busybox: "busybox-static",
     cpio: "cpio",
     as: "binutils",
     ld: "binutils",
+    objcopy: "binutils",
+    runc: "runc",
+    perl: "perl-base",
   },
 };
 PROGRAMS.test = {
@@ -28,10 +32,21 @@ const ENGINE_PROGRAMS = {
   debootstrap: "debootstrap",
 };
 
+/** For the image of a whole distribution (see debian-image.mjs), likewise. */
+const DISTRIBUTION_PROGRAMS = {
+  debootstrap: "debootstrap",
+  mke2fs: "e2fsprogs",
+  "grub-mkimage": "grub-common",
+  "../lib/grub/i386-pc/grub-bios-setup": "grub-pc-bin",
+};
+
 /** Installs what is missing, or stops with the one line to type (exit code 3). */
 export function installPackages(purpose) {
   installRequired(purpose);
-  if (purpose === "test") installEngine();
+  if (purpose !== "test") return;
+  if (tryRun("docker", ["version"]).status !== 0)
+    installOptional("tests in containers", ENGINE_PROGRAMS);
+  installOptional("tests of a whole distribution", DISTRIBUTION_PROGRAMS);
 }
 
 function installRequired(purpose) {
@@ -48,15 +63,15 @@ function installRequired(purpose) {
   run(...aptInstall(missing));
 }
 
-/** A Docker engine, where root can install one and none answers. */
-function installEngine() {
-  const missing = missingPackages(ENGINE_PROGRAMS);
+/** Where root can install them. */
+function installOptional(purpose, programs) {
+  const missing = missingPackages(programs);
   const canInstall = process.getuid?.() === 0 && isDebian();
-  if (missing.length === 0 || !canInstall || tryRun("docker", ["version"]).status === 0) return;
+  if (missing.length === 0 || !canInstall) return;
   say(`installing packages: ${missing.join(" ")}`);
   tryRun("apt-get", ["update", "-qq"]);
   const { status, stderr } = tryRun(...aptInstall(missing));
-  if (status !== 0) say(`tests in containers are left out: ${stderr}`);
+  if (status !== 0) say(`${purpose} are left out: ${stderr}`);
 }
 
 function aptInstall(names) {

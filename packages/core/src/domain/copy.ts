@@ -7,11 +7,16 @@ export interface CopyRef {
   readonly epoch: number;
 }
 
-/** Why a copy ended. `guest-shutdown` is the only clean one. */
+/**
+ * Why a copy ended. `guest-shutdown` is the only clean one. `guest-exit`: a container's first process
+ * failed. `out-of-memory`: the guest took more memory than it has and was ended for it.
+ */
 export const EXIT_REASONS = [
   "guest-shutdown",
   "guest-reset",
   "guest-panic",
+  "guest-exit",
+  "out-of-memory",
   "destroyed",
   "killed",
   "engine-error",
@@ -23,6 +28,26 @@ export interface CopyExit {
   readonly reason: ExitReason;
   /** One sentence with what is known: signal, exit code, last line of the engine's error output. */
   readonly message: string;
+}
+
+/** What a copy was launched with: as long as it lives, it can have less but never more. */
+export interface LaunchSize {
+  readonly vcpuCount: number;
+  readonly memoryMib: number;
+}
+
+/** What a running copy may use; never more than it was launched with. */
+export interface CopyResources {
+  readonly cpuMillis: number;
+  readonly memoryMib: number;
+}
+
+/** What a running copy takes of its host, as the host counts it. */
+export interface CopyUsage {
+  /** CPU time since the copy was launched; begins anew with each copy. */
+  readonly cpuMs: number;
+  /** Memory of the host that the copy holds. */
+  readonly memoryMib: number;
 }
 
 export interface MigrationProgress {

@@ -1,0 +1,357 @@
+/**
+ * The engine contract over real containers in real time, and guests that mean harm. Where no
+ * container can run, that is what is tested: the probe says why.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { CopyLaunch, CopyRef, EngineCopy } from "@innkeeper/core";
+import { randomIdSource, systemClock } from "@innkeeper/core/platform";
+import { silentLogger } from "@innkeeper/core/testing";
+import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
+import { EngineBench, type EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { copyName } from "../copy-name.js";
+import { PIDS_MAX } from "./bundle.js";
+import { CGROUP_ROOT, Cgroup } from "./cgroup.js";
+import { createContainerEngine } from "./container-engine.js";
+import { CONSOLE_PART_BYTES, HOLDER_TITLE } from "./holder-script.js";
+
+const ROOTFS = fileURLToPath(
+  new URL("../../../../../images/build/rootfs/rootfs.tar.gz", import.meta.url),
+);
+const WITHIN_MS = 30_000;
+const POLL_MS = 10;
+const MIB = 1024 * 1024;
+
+engineContract("container", containerHarness, { canMigrate: false });
+
+let bench: EngineBench;
+let root: string;
+
+describe("what a guest is", () => {
+  withBench();
+
+  it("root there is nobody here, alone with its own processes", async () => {
+    const copy = await runShell(
+      "cat /proc/self/uid_map; echo pid $$; ps | wc -l; ls /sys/class/net; sleep 60",
+    );
+    await untilSays(copy, /^lo\s*$/m);
+    const text = await bench.consoleOf(copy);
+    expect(text).toMatch(/^ +0 +2000000000 +65536\s+pid 1\s+[1-6]\s+lo\s*$/);
+    const status = readFileSync(`/proc/${copy.pid}/status`, "utf8");
+    expect(status).toMatch(/^Uid:\t2000000000\t/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(status).toMatch(/^Seccomp:\t2$/m);
+  });
+
+  it("cannot mount, make namespaces, load, or reach what is masked", async () => {
+    const tries = [
+      "mount -t tmpfs none /tmp",
+      "unshare -U true",
+      "mknod /tmp/disk b 8 0",
+      "hostname other",
+      "echo 1 > /proc/sys/kernel/panic",
+      "echo b > /proc/sysrq-trigger",
+      "ip link set lo down",
+    ];
+    const script = tries.map((each) => `(${each}) >/dev/null 2>&1 && echo "did ${each}"`);
+    const copy = await runShell(
+      `${script.join("; ")}; test -s /proc/kcore && echo kcore; echo done; sleep 60`,
+    );
+    await untilSays(copy, /^[0-9]+$/m);
+    expect(await bench.consoleOf(copy)).toBe("0\n");
+  });
+
+  it("takes the command line as it is, whatever is in it", async () => {
+    const odd = "a;b $(id) `id` \"c\" 'd' --e {f} %s\\n";
+    const copy = await run(["/bin/sh", "-c", 'printf "%s|\\n" "$INN_COMMAND_LINE"; sleep 60'], {
+      commandLine: odd,
+    });
+    await untilSays(copy, /\|/);
+    expect(await bench.consoleOf(copy)).toContain(`${odd}|`);
+  });
+
+  it("sees nothing of what another copy of its image wrote", async () => {
+    const writer = await runShell("echo secret > /etc/passwd; echo done; sleep 60");
+    await untilSays(writer, /done/);
+    const reader = await runShell("cat /etc/passwd; echo done; sleep 60");
+    await untilSays(reader, /done/);
+    expect(await bench.consoleOf(reader)).toMatch(/^root:x:0/);
+  });
+});
+
+describe("the end of a guest", () => {
+  withBench();
+
+  it.each([
+    ["exit 0", "guest-shutdown", /ended$/],
+    ["exit 7", "guest-exit", /exit code 7/],
+    ["exit 137", "guest-exit", /exit code 137/],
+  ])("is told with its exit code: %s", async (script, reason, message) => {
+    const copy = await runShell(script);
+    const exit = await bench.harness.settle(copy.ended);
+    expect(exit).toEqual({ reason, message: expect.stringMatching(message) });
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+
+  it("is told with its exit code when it came while no agent ran", async () => {
+    const copy = await runShell("sleep 1; echo bye; exit 3");
+    const { engine } = bench;
+    await bench.harness.settle(engine.close());
+    const noted = path.join(root, "one", copyName(copy.ref), "exit");
+    await bench.harness.waitUntil("the exit is noted", async () => existsSync(noted));
+    const again = bench.open();
+    const adopted = (await bench.adopt(again, copy.ref)) as EngineCopy;
+    expect(await adopted.ended).toMatchObject({ reason: "guest-exit" });
+    expect(await bench.consoleOf(adopted)).toContain("bye");
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+
+  it("comes with its holder's: nothing runs on unwatched", async () => {
+    const copy = await runShell("sleep 60");
+    for (const pid of holdersBelow(root)) process.kill(pid, "SIGKILL");
+    expect(await bench.harness.settle(copy.ended)).toMatchObject({ reason: "killed" });
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+
+  it("names the program that is not there, and leaves nothing (E4)", async () => {
+    await expect(run(["/no/such/program"])).rejects.toMatchObject({
+      kind: "unavailable",
+      message: expect.stringContaining("/no/such/program"),
+    });
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+});
+
+describe("a guest that means harm", () => {
+  withBench();
+
+  it("forks without end: it meets its limit, its neighbour runs on, it can be ended", async () => {
+    const neighbour = await bench.launch();
+    const bomb = await runShell("sh -c 'b() { b & b & b; }; b' 2>/dev/null; sleep 60", {
+      memoryMib: 1024,
+    });
+    const group = new Cgroup(copyName(bomb.ref));
+    const most = path.join(CGROUP_ROOT, "pids", group.path, "pids.max");
+    if (existsSync(most)) expect(readFileSync(most, "utf8").trim()).toBe(String(PIDS_MAX));
+    await bench.harness.waitUntil("the bomb has grown", async () => refusedForks(group) > 0);
+    const beat = await bench.lastBeat(neighbour);
+    await bench.waitForBeat(neighbour, beat + 2);
+    await bench.destroy(bomb);
+    expect(group.processes).toEqual([]);
+    expect(await neighbour.runState()).toBe("running");
+  });
+
+  it("takes all memory: it is ended for it, and that is said", async () => {
+    const neighbour = await bench.launch();
+    const hog = await run(["/bin/tail", "/dev/zero"]);
+    expect(await bench.harness.settle(hog.ended)).toMatchObject({ reason: "out-of-memory" });
+    expect(await neighbour.runState()).toBe("running");
+  });
+
+  it("floods its console: the log stays bounded, also without an agent, and readable", async () => {
+    const copy = await run(["/bin/yes", "flood"]);
+    await bench.harness.settle(bench.engine.close());
+    const directory = path.join(root, "one", copyName(copy.ref));
+    const written = () => Math.max(0, ...consoleFiles(directory).map(({ from }) => from));
+    await bench.harness.waitUntil("a flood", async () => written() > 20 * MIB);
+    const kept = consoleFiles(directory).reduce((sum, { size }) => sum + size, 0);
+    expect(kept).toBeLessThanOrEqual(3 * CONSOLE_PART_BYTES);
+    const adopted = (await bench.adopt(bench.open(), copy.ref)) as EngineCopy;
+    const { bytes, nextOffset } = await adopted.readConsole(0, 1000);
+    expect(nextOffset).toBeGreaterThan(10 * MIB);
+    expect(Buffer.from(bytes).toString()).toContain("flood\nflood\n");
+  });
+
+  it("digs a tree too deep for any path: it is removed all the same", async () => {
+    const dig = "d=0123456789012345678901234567890123456789; cd /tmp; i=0";
+    const loop =
+      "while [ $i -lt 200 ]; do mkdir $d; cd $d; i=$((i + 1)); done; echo deep; sleep 60";
+    const copy = await runShell(`${dig}; ${loop}`);
+    await untilSays(copy, /deep/);
+    await bench.destroy(copy);
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+
+  it("is no archive at all: the launch fails with the reason, and leaves nothing", async () => {
+    const file = path.join(root, "hostile.tar");
+    writeFileSync(file, "this is no archive");
+    const launch = bench.harness.launchOf("lasting");
+    const boot = { ...launch.boot, rootfsPath: file } as CopyLaunch["boot"];
+    await expect(bench.launch({ ...launch, boot })).rejects.toMatchObject({
+      reason: "ROOT_FILE_SYSTEM_UNAVAILABLE",
+    });
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+});
+
+function withBench(): void {
+  beforeEach(() => {
+    root = mkdtempSync(path.join(tmpdir(), "innkeeper-ct-"));
+    bench = new EngineBench(harnessIn(root));
+  });
+  afterEach(async () => {
+    await bench.dispose();
+  });
+}
+
+async function run(
+  command: readonly string[],
+  { commandLine = "", memoryMib = 64 } = {},
+): Promise<EngineCopy> {
+  const launch = bench.harness.launchOf("lasting");
+  const boot = { kind: "rootfs", rootfsPath: ROOTFS, command, commandLine } as const;
+  return await bench.launch({ ...launch, memoryMib, boot });
+}
+
+async function runShell(script: string, options = {}): Promise<EngineCopy> {
+  return await run(["/bin/sh", "-c", script], options);
+}
+
+async function untilSays(copy: EngineCopy, pattern: RegExp): Promise<void> {
+  await bench.harness.waitUntil(`${pattern}`, async () =>
+    pattern.test((await bench.consoleOf(copy)).replaceAll("\r", "")),
+  );
+}
+
+function refusedForks(group: Cgroup): number {
+  const files = [["pids", group.path], [group.path]].map((each) =>
+    path.join(CGROUP_ROOT, ...each, "pids.events"),
+  );
+  const file = files.find((each) => existsSync(each));
+  return Number(/^max ([0-9]+)$/m.exec(file ? readFileSync(file, "utf8") : "")?.[1] ?? 0);
+}
+
+function consoleFiles(directory: string): { from: number; size: number }[] {
+  const names = readdirSync(directory).filter((name) => name.startsWith("console."));
+  return names.map((name) => {
+    const { size } = statSync(path.join(directory, name), { throwIfNoEntry: false }) ?? { size: 0 };
+    return { from: Number(name.slice("console.".length)), size };
+  });
+}
+
+function containerHarness(): EngineHarness {
+  // A comma, a colon, a quote and a blank: names that must never be parsed by mount or a shell.
+  return harnessIn(mkdtempSync(path.join(tmpdir(), "innkeeper ct,:'x'-")));
+}
+
+function harnessIn(directory: string): EngineHarness {
+  const refs: CopyRef[] = [];
+  const make = (host: string) => {
+    const stateDir = path.join(directory, host);
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    const reached = { clock: systemClock, log: silentLogger, probeRootfs: ROOTFS };
+    return createContainerEngine({ stateDir, ...reached });
+  };
+  const commandLines = { lasting: "beat_ms=250", "powers-off": "beat_ms=250 exit=4", broken: "" };
+  return {
+    makeEngine: () => make("one"),
+    makeTargetEngine: () => make("two"),
+    launchOf: (manner) => {
+      const ref = { guestUid: randomIdSource.uuid(), epoch: 1 };
+      refs.push(ref);
+      const rootfsPath = manner === "broken" ? path.join(directory, "no-such-file") : ROOTFS;
+      const commandLine = commandLines[manner];
+      return {
+        ...ref,
+        mode: "container",
+        vcpuCount: 1,
+        cpuMillis: 1000,
+        memoryMib: 64,
+        boot: { kind: "rootfs", rootfsPath, command: ["/init"], commandLine },
+        disks: [],
+        isIncoming: false,
+      };
+    },
+    settle: (promise) => withDeadline(promise),
+    waitUntil,
+    pass: (durationMs) => later(durationMs),
+    killGuest: async (ref) => {
+      const copy = path.join(directory, "one", copyName(ref));
+      process.kill(Number(readFileSync(path.join(copy, "pid"), "utf8")), "SIGKILL");
+      await waitUntil("the holder to be gone", async () => holdersBelow(copy).length === 0);
+    },
+    leftovers: async () => [
+      ...holdersBelow(directory).map(String),
+      ...copiesBelow(directory),
+      ...groupsOf(refs),
+    ],
+    dispose: async () => {
+      for (const name of copiesBelow(directory)) await new Cgroup(name).end(systemClock);
+      await waitUntil("no holder", async () => holdersBelow(directory).length === 0);
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+async function withDeadline<T>(promise: Promise<T>): Promise<T> {
+  let cancel = (): void => undefined;
+  const late = new Promise<never>((_, reject) => {
+    cancel = systemClock.schedule(WITHIN_MS, () => reject(new Error("it did not settle in time")));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel();
+  }
+}
+
+async function waitUntil(
+  what: string,
+  condition: () => Promise<boolean>,
+  within = { ms: WITHIN_MS },
+): Promise<void> {
+  const deadlineMs = systemClock.monotonicMs() + within.ms;
+  while (!(await condition())) {
+    if (systemClock.monotonicMs() > deadlineMs)
+      throw new Error(`${what}: not within ${within.ms} ms`);
+    await later(POLL_MS);
+  }
+}
+
+function later(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.schedule(durationMs, resolve);
+  });
+}
+
+function holdersBelow(directory: string): number[] {
+  const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
+  return pids
+    .map(Number)
+    .filter((pid) => commandLineOf(pid).startsWith(`${HOLDER_TITLE} ${directory}`));
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Unpacked images stay for the next copy. */
+function copiesBelow(directory: string): string[] {
+  const hosts = ["one", "two"].map((host) => path.join(directory, host)).filter(existsSync);
+  return hosts.flatMap((host) => readdirSync(host)).filter((name) => name !== "images");
+}
+
+function groupsOf(refs: readonly CopyRef[]): string[] {
+  const hierarchies = ["", ...readdirSync(CGROUP_ROOT)];
+  return refs.flatMap((ref) =>
+    hierarchies
+      .map((each) => path.join(CGROUP_ROOT, each, "innkeeper", copyName(ref)))
+      .filter(existsSync),
+  );
+}

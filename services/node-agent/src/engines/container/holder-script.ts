@@ -1,0 +1,127 @@
+/**
+ * The holder of one container: a small process that outlives the agent, and does the three system
+ * calls for which Node has no name (unshare, mount, prctl). Perl, because `perl-base` is on every
+ * Debian, and two of it hold a container in less than 1 MiB of their own; ADR 0008 has the figures.
+ *
+ * Runs inside the copy's directory: mounts the root file system in a mount namespace of its own, so
+ * that the mount is gone with the last process; starts the container; keeps its output; notes how
+ * its first process ended.
+ *
+ * H1 The console takes at most {@link CONSOLE_PART_BYTES} times two and one read, whatever the
+ *    guest prints and whether an agent runs or not.
+ * H2 The file `exit` is there, whole, before the holder lets go of `alive`.
+ * H3 A full disk costs console output, never the guest.
+ *
+ * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain directory.
+ * Standard output: the process id of the guest's first process in one line, once it runs.
+ */
+
+/** Names inside the copy's directory that the holder knows. */
+export const HOLDER_FILES = {
+  /** A pipe that the holder keeps open: its reader sees the end of the holder. */
+  alive: "alive",
+  /** JSON: exit code and signal of the first process. */
+  exit: "exit",
+  pid: "pid",
+  runtimeState: "runc",
+  /** Followed by the offset of its first byte. */
+  consolePrefix: "console.",
+} as const;
+
+/** The console is kept in parts of this size: the newest and the one before it. */
+export const CONSOLE_PART_BYTES = 512 * 1024;
+
+/** First word of the holder's command line; the copy's directory is the second. */
+export const HOLDER_TITLE = "innkeeper-holder";
+
+export const HOLDER_SCRIPT = String.raw`
+use strict;
+use warnings;
+use POSIX ();
+
+my ($name, $runtime, $rootfs, $is_overlay) = @ARGV;
+my %SYSCALL = (prctl => 157, mount => 165, unshare => 272);
+my ($SET_SUBREAPER, $NEW_MOUNTS) = (36, 0x20000);
+my ($RECURSIVE_PRIVATE, $BIND, $NO_SUID_NO_DEVICES) = (0x44000, 0x1000, 0x6);
+my ($PART, $READ) = (512 * 1024, 64 * 1024);
+
+sub call {
+  my ($what, @args) = @_;
+  die "$what: $!\n" if syscall($SYSCALL{$what}, @args) < 0;
+}
+
+sub mount_root {
+  my ($none, $all) = ("none", "/");
+  call("unshare", $NEW_MOUNTS);
+  call("mount", $none, $all, 0, $RECURSIVE_PRIVATE, 0);
+  my ($layers, $type, $plain) = ("lowerdir=lower,upperdir=upper,workdir=work", "overlay", "root");
+  return call("mount", $plain, $rootfs, 0, $BIND, 0) unless $is_overlay;
+  call("mount", $type, $rootfs, $type, $NO_SUID_NO_DEVICES, $layers);
+}
+
+sub keep_output {
+  my ($from) = @_;
+  my ($at, $size, $to, $older, $newest) = (0, $PART);
+  while (my $count = sysread $from, my $bytes, $READ) {
+    if ($size >= $PART) {
+      unlink $older if defined $older;
+      ($older, $newest, $size) = ($newest, "console.$at", 0);
+      close $to if $to;
+      open $to, ">", $newest or undef $to;
+    }
+    my $written = $to ? syswrite($to, $bytes) : 0;
+    $at += $count;
+    $size += $count;
+    $size = $PART if ($written // 0) < $count;
+  }
+}
+
+sub note {
+  my ($file, $text) = @_;
+  open my $to, ">", "$file.new" or return;
+  syswrite $to, $text;
+  close $to;
+  rename "$file.new", $file;
+}
+
+sub be_silent {
+  open STDOUT, ">", "/dev/null";
+  open STDERR, ">", "/dev/null";
+}
+
+$0 = "innkeeper-holder " . POSIX::getcwd();
+POSIX::mkfifo("alive", 0600) or die "alive: $!\n";
+open my $alive, "+<", "alive" or die "alive: $!\n";
+call("prctl", $SET_SUBREAPER, 1, 0, 0, 0);
+mount_root();
+
+pipe my $output, my $input or die "pipe: $!\n";
+my $starter = fork // die "fork: $!\n";
+if ($starter == 0) {
+  open STDOUT, ">&", $input or die "output: $!\n";
+  my @run = ("run", "--detach", "--bundle", ".", "--pid-file", "pid", $name);
+  exec { $runtime } $runtime, "--root", "runc", "--log", "/dev/null", @run;
+  die "$runtime: $!\n";
+}
+close $input;
+my $keeper = fork // die "fork: $!\n";
+if ($keeper == 0) {
+  be_silent();
+  close $alive;
+  keep_output($output);
+  POSIX::_exit(0);
+}
+close $output;
+
+waitpid $starter, 0;
+exit 1 if $? != 0;
+open my $file, "<", "pid" or die "pid: $!\n";
+my $pid = <$file>;
+close $file;
+syswrite STDOUT, "$pid\n";
+be_silent();
+waitpid $pid, 0;
+my ($code, $signal) = ($? >> 8, $? & 127);
+waitpid $keeper, 0;
+note("exit", qq({"code":$code,"signal":$signal}));
+`;

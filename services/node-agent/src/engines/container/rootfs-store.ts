@@ -1,0 +1,162 @@
+/**
+ * Root file systems, unpacked once for each image and shared: a copy sees it below a layer of its
+ * own (overlay), or, where the host cannot do that, gets one unpacked for itself.
+ *
+ * R1 A directory under its key is whole: it is renamed there when all is unpacked.
+ * R2 What is unpacked belongs to the ids of guests, nothing to the host's.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import {
+  access,
+  chown,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  stat,
+  symlink,
+} from "node:fs/promises";
+import path from "node:path";
+import { toDomainError, unavailable } from "@innkeeper/core";
+import { copyName, listCopies } from "../copy-name.js";
+import { type ContainerDirectory, removeTree } from "./container-directory.js";
+import { GUEST_IDS } from "./id-range.js";
+import { UNPACK_SCRIPT } from "./unpack-script.js";
+
+export const ROOT_STORAGES = ["overlay", "plain"] as const;
+export type RootStorage = (typeof ROOT_STORAGES)[number];
+
+const IMAGES = "images";
+const ERROR_BYTES_MAX = 1000;
+
+/** By the first bytes of an archive, the option that lets `tar` read it. */
+const COMPRESSIONS: readonly { readonly magic: string; readonly option: string }[] = [
+  { magic: "1f8b", option: "--gzip" },
+  { magic: "28b52ffd", option: "--zstd" },
+  { magic: "fd377a58", option: "--xz" },
+];
+
+export class RootfsStore {
+  readonly #images: string;
+  /** Under way, by key. */
+  readonly #unpacking = new Map<string, Promise<void>>();
+
+  constructor(private readonly stateDirectory: string) {
+    this.#images = path.join(stateDirectory, IMAGES);
+  }
+
+  /** @throws `unavailable` when the archive cannot be read or unpacked. */
+  async provide(
+    directory: ContainerDirectory,
+    archive: string,
+    storage: RootStorage,
+  ): Promise<void> {
+    if (storage === "plain") return await unpack(archive, directory.file("root"));
+    await symlink(await this.#unpackOnce(archive), directory.file("lower"));
+    await makeForGuests(directory.file("upper"));
+    await mkdir(directory.file("work"));
+  }
+
+  /** Removes what no copy uses and what a broken unpacking left. */
+  async prune(): Promise<void> {
+    const used = new Set<string>();
+    for (const ref of await listCopies(this.stateDirectory)) {
+      const lower = path.join(this.stateDirectory, copyName(ref), "lower");
+      used.add(path.basename(await readlink(lower).catch(() => "")));
+    }
+    for (const name of await readdir(this.#images).catch(() => [])) {
+      if (!used.has(name)) await removeTree(path.join(this.#images, name));
+    }
+  }
+
+  async #unpackOnce(archive: string): Promise<string> {
+    const key = await keyOf(archive);
+    const target = path.join(this.#images, key);
+    const running = this.#unpacking.get(key) ?? this.#unpackUnlessThere(archive, target);
+    this.#unpacking.set(key, running);
+    try {
+      await running;
+    } finally {
+      this.#unpacking.delete(key);
+    }
+    return target;
+  }
+
+  async #unpackUnlessThere(archive: string, target: string): Promise<void> {
+    if (await isThere(target)) return;
+    const partial = `${target}.partial`;
+    await removeTree(partial);
+    await unpack(archive, partial);
+    await rename(partial, target);
+  }
+}
+
+/** The same for the same file, whose content never changes under its name. */
+async function keyOf(archive: string): Promise<string> {
+  try {
+    const { size, mtimeMs } = await stat(archive);
+    return createHash("sha256").update(`${archive}\0${size}\0${mtimeMs}`).digest("hex");
+  } catch (error) {
+    throw unavailable("root file system", toDomainError(error).message, error);
+  }
+}
+
+async function unpack(archive: string, target: string): Promise<void> {
+  const file = await open(archive).catch((error: unknown) => {
+    throw unavailable("root file system", "its archive cannot be read", error);
+  });
+  try {
+    await makeForGuests(target);
+    const { first, count } = GUEST_IDS;
+    const magic = await firstBytes(file);
+    const option = COMPRESSIONS.find((each) => magic.startsWith(each.magic))?.option;
+    const tar = ["tar", "--extract", "--numeric-owner", "--preserve-permissions", "--file", "-"];
+    const args = [String(first), String(count), ...tar, ...(option ? [option] : [])];
+    const child = spawn("perl", ["-e", UNPACK_SCRIPT, ...args], {
+      cwd: target,
+      stdio: [file.fd, "ignore", "pipe"],
+    });
+    await succeeded(child);
+  } catch (error) {
+    await removeTree(target);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+async function firstBytes(file: Awaited<ReturnType<typeof open>>): Promise<string> {
+  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
+  return buffer.toString("hex");
+}
+
+async function succeeded(child: ChildProcess): Promise<void> {
+  let errors = "";
+  child.stderr?.on("data", (bytes: Buffer) => {
+    errors = `${errors}${bytes.toString("latin1")}`.slice(-ERROR_BYTES_MAX);
+  });
+  let code: unknown;
+  try {
+    [code] = await once(child, "close");
+  } catch (error) {
+    throw unavailable("root file system", "perl is not installed (Debian: perl-base)", error);
+  }
+  const [first = "no reason given"] = errors.trim().split("\n");
+  if (code !== 0) throw unavailable("root file system", `it cannot be unpacked: ${first}`);
+}
+
+/** The guest's root owns it. */
+async function makeForGuests(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  await chown(directory, GUEST_IDS.first, GUEST_IDS.first);
+}
+
+async function isThere(target: string): Promise<boolean> {
+  return await access(target).then(
+    () => true,
+    () => false,
+  );
+}

@@ -26,7 +26,7 @@ import type { Replication } from "./replication.js";
 import { outcomeUnknown, REPLY_CODES, type TransactionReply } from "./reply-codes.js";
 
 /** Bounds how long one call keeps Redis, and this process, from anything else. */
-const GROUP_TRANSACTIONS_MAX = 1024;
+const GROUP_TRANSACTIONS_MAX = 256;
 const GROUP_CHARACTERS_MAX = 4 * 2 ** 20;
 const IN_FLIGHT_MAX = REMEMBERED_GROUPS / 2;
 const WAITING_MAX = 100_000;

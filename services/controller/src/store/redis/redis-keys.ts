@@ -13,8 +13,8 @@ const COUNTER_MARK = "=";
 
 export interface RedisKeys {
   /**
-   * Hash, all that decisions need: `@revision` of the newest commit, `@epoch` = highest leader epoch
-   * granted, record key -> its revision, `=` + counter key -> its value unless 0.
+   * Hash, all that decisions need: `@revision` of the newest commit, `@epoch` = highest leader
+   * epoch granted, record key -> its revision, `=` + counter key -> its value unless 0.
    */
   readonly state: string;
   /** Hash: record key -> stored record. */

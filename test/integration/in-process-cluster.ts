@@ -77,6 +77,7 @@ export class InProcessCluster {
       blobs: undefined,
       probeKernel: "",
       probeDisk: "",
+      probeRootfs: "",
       probeCacheFile: path.join(this.directory, "probe.json"),
     });
     this.#agents.push(running);

@@ -5,26 +5,46 @@ import path from "node:path";
 import { unavailable } from "@innkeeper/core";
 import { createLogger, systemClock } from "@innkeeper/core/platform";
 import type { AgentSettings } from "./config.js";
+import { createContainerEngine } from "./engines/container/container-engine.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
+
+export interface EngineProbes {
+  readonly probeKernel: string;
+  readonly probeDisk: string;
+  readonly probeRootfs: string;
+}
 
 /** @throws `unavailable` when an engine that is asked for can run no guest here. */
 export async function checkSettings(
   settings: AgentSettings,
-  probes: { readonly probeKernel: string; readonly probeDisk: string },
+  probes: EngineProbes,
 ): Promise<readonly string[]> {
-  if (!settings.engines.split(",").includes("qemu")) return ["engine sim: always works"];
   const stateDir = await mkdtemp(path.join(tmpdir(), "inn-check-"));
   try {
-    const log = createLogger({ level: "silent", destination: { write: () => undefined } });
-    const reached = { migrationHost: "127.0.0.1", ...probes };
-    const engine = createQemuEngine({ stateDir, clock: systemClock, log, ...reached });
-    const { abilities, problems } = await engine.probe();
-    if (abilities.length === 0) throw unavailable("engine", problems.join("; "));
-    return abilities.map(
-      ({ mode, engineVersion, acceleration }) =>
-        `engine qemu ${engineVersion}: runs guests in ${mode} mode by ${acceleration}`,
-    );
+    const told: string[] = [];
+    for (const name of settings.engines.split(",")) {
+      if (name === "sim") told.push("engine sim: always works");
+      else told.push(...(await checkEngine(name, stateDir, probes)));
+    }
+    return told;
   } finally {
     await rm(stateDir, { recursive: true, force: true });
   }
+}
+
+async function checkEngine(
+  name: string,
+  stateDir: string,
+  probes: EngineProbes,
+): Promise<readonly string[]> {
+  const log = createLogger({ level: "silent", destination: { write: () => undefined } });
+  const options = { stateDir, clock: systemClock, log, migrationHost: "127.0.0.1", ...probes };
+  const engine = name === "container" ? createContainerEngine(options) : createQemuEngine(options);
+  const { abilities, problems } = await engine.probe();
+  await engine.close();
+  if (abilities.length === 0) throw unavailable("engine", problems.join("; "));
+  return abilities.map(({ mode, engineVersion, acceleration }) => {
+    const by = acceleration === "none" ? "the host's kernel" : acceleration;
+    return `engine ${name} ${engineVersion}: runs guests in ${mode} mode by ${by}`;
+  });
 }

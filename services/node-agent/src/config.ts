@@ -52,8 +52,8 @@ export const AGENT_SETTINGS = {
     type: "text",
     env: "INN_ENGINES",
     default: "qemu",
-    pattern: /^(qemu|sim)(,(qemu|sim))*$/,
-    allowed: "qemu, sim or both with a comma",
+    pattern: /^(qemu|container|sim)(,(qemu|container|sim))*$/,
+    allowed: "qemu, container, sim, several with commas",
     doc: "Engines to offer.",
   },
   probeKernel: {

@@ -9,6 +9,7 @@ import { startAgent } from "./start-agent.js";
 
 const TINY_KERNEL = fileURLToPath(new URL("../images/build/tiny/tiny.elf", import.meta.url));
 const TINY_DISK = fileURLToPath(new URL("../images/build/disk/disk.raw", import.meta.url));
+const ROOTFS = fileURLToPath(new URL("../images/build/rootfs/rootfs.tar.gz", import.meta.url));
 
 await serviceMain(
   {
@@ -17,7 +18,7 @@ await serviceMain(
     load: loadAgentSettings,
     check: (settings) => {
       const probeKernel = settings.probeKernel || TINY_KERNEL;
-      return checkSettings(settings, { probeKernel, probeDisk: TINY_DISK });
+      return checkSettings(settings, { probeKernel, probeDisk: TINY_DISK, probeRootfs: ROOTFS });
     },
     start: async (settings, root) => {
       const { nodeId, probeKernel, dataDirectory } = settings;
@@ -27,6 +28,7 @@ await serviceMain(
         blobs: undefined,
         probeKernel: probeKernel || TINY_KERNEL,
         probeDisk: TINY_DISK,
+        probeRootfs: ROOTFS,
         probeCacheFile: path.join(dataDirectory, "acceleration.json"),
       });
       const { adoptedCount } = running.agent;

@@ -14,6 +14,7 @@ import { agentServer } from "./api/agent-server.js";
 import type { AgentSettings } from "./config.js";
 import { connectControllers } from "./connect-controllers.js";
 import { createFileDiskStore } from "./disks/file-disk-store.js";
+import { createContainerEngine } from "./engines/container/container-engine.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
 import { hostCapacity } from "./host/capacity.js";
@@ -30,6 +31,8 @@ export interface AgentParts {
   readonly blobs: BlobStore | undefined;
   readonly probeKernel: string;
   readonly probeDisk: string;
+  /** The root file system that proves that containers run. */
+  readonly probeRootfs: string;
   /** Where the result of the acceleration probe is kept. */
   readonly probeCacheFile: string;
 }
@@ -86,7 +89,7 @@ export async function startAgent(
 function createEngines(
   settings: AgentSettings,
   directory: string,
-  { log, probeKernel, probeDisk, probeCacheFile }: AgentParts,
+  { log, probeKernel, probeDisk, probeRootfs, probeCacheFile }: AgentParts,
 ): ReadonlyMap<EngineName, Engine> {
   const stateDir = path.join(directory, "guests");
   const migrationHost = hostOf(settings.listen);
@@ -99,6 +102,9 @@ function createEngines(
       const probes = { probeKernel, probeDisk, probeCacheFile };
       const options = { stateDir, clock, log, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
+    } else if (name === "container") {
+      const options = { stateDir: path.join(directory, "containers"), clock, log, probeRootfs };
+      engines.set("container", createContainerEngine(options));
     } else {
       engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));
     }

@@ -32,6 +32,8 @@ export interface UpOptions {
 }
 
 const NODES = { min: 1, max: 16 };
+const MACHINE_IMAGES = ["linux", "tiny"];
+const CONTAINER_IMAGES = ["rootfs"];
 const LISTEN_DEFAULT = "127.0.0.1:7400";
 
 export async function runUp(context: LocalContext, options: UpOptions): Promise<void> {
@@ -83,8 +85,9 @@ async function start(
   const { address } = controller;
   const dataDirectory = path.resolve(options.data);
   terminal.note(`controller listens on ${address}, data in ${dataDirectory}`);
-  await importImages(address, terminal);
+  await importImages(address, terminal, MACHINE_IMAGES);
   const agents = await startAgents({ options, log, nodes, failure, controller }, ending);
+  if (agents.some(offersContainers)) await importImages(address, terminal, CONTAINER_IMAGES);
   tellNodes(terminal, agents);
   const told = agents.map(({ introduction, adoptedCount }) => {
     const { id, abilities, problems } = introduction;
@@ -116,6 +119,7 @@ async function startAgents(
       blobs: controller.controller.blobs,
       probeKernel: installedFile("images", "build", "tiny", "tiny.elf"),
       probeDisk: installedFile("images", "build", "disk", "disk.raw"),
+      probeRootfs: installedFile("images", "build", "rootfs", "rootfs.tar.gz"),
       probeCacheFile: path.join(options.data, "acceleration.json"),
     });
     ending.push(() => running.stop());
@@ -138,10 +142,18 @@ function tellNodes(terminal: LocalContext["terminal"], agents: readonly Agent[])
   for (const problem of problems) terminal.note(`note: ${problem}`);
 }
 
-async function importImages(address: string, terminal: LocalContext["terminal"]): Promise<void> {
+function offersContainers({ introduction }: Agent): boolean {
+  return introduction.abilities.some(({ mode }) => mode === "container");
+}
+
+async function importImages(
+  address: string,
+  terminal: LocalContext["terminal"],
+  names: readonly string[],
+): Promise<void> {
   const client = createClient(address);
   try {
-    await importStandardImages(client, terminal);
+    await importStandardImages(client, terminal, names);
   } finally {
     client.close();
   }
@@ -151,8 +163,9 @@ async function importImages(address: string, terminal: LocalContext["terminal"])
 export async function importStandardImages(
   client: InnkeeperClient,
   terminal: LocalContext["terminal"],
+  names: readonly string[],
 ): Promise<void> {
-  for (const name of ["linux", "tiny"]) {
+  for (const name of names) {
     const source = await readImageSource(installedFile("images", "build", name, "image.json"));
     const image = await importImage(client, source);
     terminal.note(`image ${name}: sha256 ${image?.digest.slice(0, 16) ?? ""}`);

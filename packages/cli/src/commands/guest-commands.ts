@@ -33,7 +33,7 @@ export function guestCommands(program: Command, register: Register): void {
     .command("create <name>")
     .description("place and start a new guest")
     .requiredOption("--image <image>", "what to boot")
-    .option("--mode <mode>", "auto, full, hybrid, paravirt", "auto")
+    .option("--mode <mode>", "auto, full, hybrid, paravirt, container", "auto")
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
     .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")

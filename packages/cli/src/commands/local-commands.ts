@@ -14,7 +14,7 @@ export function localCommands(program: Command, register: RegisterLocal): void {
     .option("--data <directory>", "where everything is kept", ".innkeeper")
     .option("--listen <host:port>", "address of the API", "127.0.0.1:7400")
     .option("--nodes <count>", "number of node agents", "3")
-    .option("--engines <engines>", "qemu, sim or both", "qemu")
+    .option("--engines <engines>", "qemu, container, sim, with commas", "qemu,container")
     .option("--log <level>", "debug, info, warn, error", "warn")
     .action((options: UpOptions) => register((context) => runUp(context, options)));
   program

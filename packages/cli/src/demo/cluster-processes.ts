@@ -12,6 +12,10 @@ import { DemoFailure, must } from "./story.js";
 
 const START_TIMEOUT_MS = 60_000;
 const LOG_LINES_SHOWN = 10;
+/** QEMU of a virtual machine, the holder of a container. */
+const GUEST_PROCESS = /^(qemu-system|innkeeper-holder)/;
+/** What containers of one image share stays for the next one. */
+const UNPACKED_IMAGES = "images";
 
 export interface StartedProcess {
   readonly address: string;
@@ -55,6 +59,7 @@ export class ClusterProcesses {
       INN_MEMORY_MIB: "2048",
       INN_RESERVE_MEMORY_MIB: "256",
       INN_DISK_MIB: "1024",
+      INN_ENGINES: "qemu,container",
       ...settings,
     });
   }
@@ -73,7 +78,9 @@ export class ClusterProcesses {
   /** Ends the cluster and, after a failure, also the guests that would outlive it. */
   async endEverything(): Promise<void> {
     await this.stopAll();
-    for (const pid of this.leftovers()) process.kill(pid, "SIGKILL");
+    // A container is a child of its holder, whose command line names us.
+    const left = this.leftovers();
+    for (const pid of [...left.flatMap(childrenOf), ...left]) killIfThere(pid);
   }
 
   /** Processes on this host, other than ours, whose command line names our directory. */
@@ -87,13 +94,16 @@ export class ClusterProcesses {
   }
 
   allGuestProcesses(): number[] {
-    return this.leftovers().filter((pid) => commandLineOf(pid).startsWith("qemu-system"));
+    return this.leftovers().filter((pid) => GUEST_PROCESS.test(commandLineOf(pid)));
   }
 
   /** What is left in the directories where nodes keep their guests. */
   guestFiles(): string[] {
-    const nodes = readdirSync(this.directory).map((name) => `${this.#of(name)}guests`);
-    return nodes.filter((guests) => existsSync(guests)).flatMap((guests) => readdirSync(guests));
+    const nodes = readdirSync(this.directory).flatMap((name) =>
+      ["guests", "containers"].map((kind) => `${this.#of(name)}${kind}`),
+    );
+    const names = nodes.filter((each) => existsSync(each)).flatMap((each) => readdirSync(each));
+    return names.filter((name) => name !== UNPACKED_IMAGES);
   }
 
   /** The newest lines of all logs, to explain a failure. */
@@ -154,6 +164,23 @@ function processesNaming(text: string): number[] {
     .filter((name) => /^[0-9]+$/.test(name))
     .map(Number)
     .filter((pid) => pid !== process.pid && commandLineOf(pid).includes(text));
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return children.split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended with its parent.
+  }
 }
 
 function commandLineOf(pid: number): string {

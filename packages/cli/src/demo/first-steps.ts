@@ -1,5 +1,7 @@
 /** The demo's first half: nodes, images, guests, their consoles, a live move. */
 import { importImage, readImageSource } from "@innkeeper/client";
+import { MODE_TO_PROTO } from "@innkeeper/core/wire";
+import type { Mode } from "@innkeeper/proto/innkeeper/v1/resources";
 import { installedFile } from "../cluster/installed-files.js";
 import { enumName, table } from "../output/table.js";
 import { createOwn, finished, get, type NewGuest, nodeOf } from "./guests.js";
@@ -24,6 +26,20 @@ const GUESTS: readonly NewGuest[] = [
   { id: "job", image: "linux", mode: "auto", memoryMib: 128, commandLine: "hostname=job" },
   { id: "tick", image: "tiny", mode: "auto", memoryMib: 32, commandLine: "beat=5" },
 ];
+/** Joins the others where a node offers containers. */
+const CONTAINER: NewGuest = {
+  id: "box",
+  image: "rootfs",
+  mode: "container",
+  memoryMib: 32,
+  commandLine: "hostname=box",
+};
+
+async function guestsOf({ client }: Stage): Promise<readonly NewGuest[]> {
+  const { nodes } = await client.nodes.listNodes({ pageSize: 0, pageToken: "" });
+  const modes = nodes.flatMap((node) => node.abilities.map((each) => each.mode));
+  return modes.includes(MODE_TO_PROTO.container) ? [...GUESTS, CONTAINER] : GUESTS;
+}
 
 export async function nodesUp({ story, client, own }: Stage): Promise<void> {
   await story.step(own ? "Three nodes come up" : "The nodes that are there", async () => {
@@ -41,10 +57,15 @@ export async function nodesUp({ story, client, own }: Stage): Promise<void> {
     story.say(table(["NODE", "CAPACITY", "MODES", "ENGINE", "ACCELERATION"], rows));
     for (const problem of nodes[0]?.problems ?? []) story.say(`note: ${problem}`);
     must(
-      own === undefined || nodes.every((node) => node.abilities.length === 2),
-      "every node offers both modes",
+      own === undefined || nodes.every(({ abilities }) => offersBoth(abilities)),
+      "every node offers hybrid and paravirt",
     );
   });
+}
+
+function offersBoth(abilities: readonly { readonly mode: Mode }[]): boolean {
+  const modes = abilities.map(({ mode }) => mode);
+  return [MODE_TO_PROTO.hybrid, MODE_TO_PROTO.paravirt].every((mode) => modes.includes(mode));
 }
 
 async function startNodes({ processes, controller, agents }: OwnCluster): Promise<void> {
@@ -67,11 +88,13 @@ async function untilNodes(client: Stage["client"], count: number) {
   }
 }
 
-export async function imagesKnown({ story, client, made }: Stage): Promise<void> {
+export async function imagesKnown(stage: Stage): Promise<void> {
+  const { story, client, made } = stage;
   await story.step("Images are streamed in, verified and named by their content", async () => {
     const page = { pageSize: 0, pageToken: "" };
     const present = (await client.images.listImages(page)).images.map(({ id }) => id);
-    for (const name of ["linux", "tiny"]) {
+    const names = new Set((await guestsOf(stage)).map(({ image }) => image));
+    for (const name of names) {
       if (present.includes(name)) {
         story.say(`${name.padEnd(6)} was there before and is used as it is`);
         continue;
@@ -91,14 +114,15 @@ export async function imagesKnown({ story, client, made }: Stage): Promise<void>
 export async function guestsPlaced(stage: Stage): Promise<void> {
   const { story, client, own } = stage;
   await story.step("Guests are asked for by gRPC, placed, and boot", async () => {
+    const guests = await guestsOf(stage);
     const askedMs = performance.now();
-    const operations = await Promise.all(GUESTS.map((guest) => createOwn(stage, guest)));
-    const watches = GUESTS.map((guest) => new HeartbeatWatch(stage, guest.id));
+    const operations = await Promise.all(guests.map((guest) => createOwn(stage, guest)));
+    const watches = guests.map((guest) => new HeartbeatWatch(stage, guest.id));
     const runningMs = operations.map(async (operation) => {
       await finished(client, operation);
       return Math.round(performance.now() - askedMs);
     });
-    for (const [index, { id, image }] of GUESTS.entries()) {
+    for (const [index, { id, image }] of guests.entries()) {
       const running = await runningMs[index];
       await watches[index]?.until(
         (watch) => watch.beats.length > 0,
@@ -114,7 +138,7 @@ export async function guestsPlaced(stage: Stage): Promise<void> {
     }
     await Promise.all(watches.map((watch) => watch.stop()));
     const nodes = new Set(
-      await Promise.all(GUESTS.map(async ({ id }) => nodeOf(await get(stage, id)))),
+      await Promise.all(guests.map(async ({ id }) => nodeOf(await get(stage, id)))),
     );
     must(
       own === undefined || nodes.size === NODE_NAMES.length,
@@ -126,7 +150,7 @@ export async function guestsPlaced(stage: Stage): Promise<void> {
 export async function consoleLines(stage: Stage): Promise<void> {
   const { story } = stage;
   await story.step("Console lines from inside the guests", async () => {
-    for (const { id } of GUESTS) {
+    for (const { id } of await guestsOf(stage)) {
       const watch = new HeartbeatWatch(stage, id);
       await watch.until(({ beats }) => beats.length > 0, `${id} speaks`, BOOT_TIMEOUT_MS);
       await watch.stop();

@@ -9,6 +9,8 @@ import { type Failure, failureOf } from "./reply-codes.js";
 
 type Argument = string | number;
 
+const REVIVE_MS = 100;
+
 export class RedisConnection {
   readonly #redis: Redis;
   readonly #askTimeoutMs: number;
@@ -29,9 +31,11 @@ export class RedisConnection {
       this.#isLeaving = false;
       this.#wakeAll();
     });
-    this.#redis.connect().catch((error: Error) => {
-      this.#lastError = error;
+    // The library gives up for good when it is told to reconnect while it asks a Sentinel.
+    this.#redis.on("end", () => {
+      if (!this.#isClosed) setTimeout(() => this.#connect(), REVIVE_MS);
     });
+    this.#connect();
   }
 
   get isReady(): boolean {
@@ -95,6 +99,13 @@ export class RedisConnection {
     this.#isClosed = true;
     this.#redis.disconnect();
     this.#wakeAll();
+  }
+
+  #connect(): void {
+    if (this.#isClosed) return;
+    this.#redis.connect().catch((error: Error) => {
+      this.#lastError = error;
+    });
   }
 
   async #readyOrTimeout(timeoutMs: number): Promise<void> {

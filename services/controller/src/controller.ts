@@ -246,6 +246,7 @@ class RunningController implements Controller {
 
   #lead(term: LeaderTerm): void {
     this.sessions = new NodeSessions(this.clock, this.config);
+    this.nodeViews.close();
     this.nodeViews = new NodeViews(this.mirror, this.sessions);
     const leader = {
       epoch: term.epoch,
@@ -284,6 +285,7 @@ class RunningController implements Controller {
     this.#endDuties = () => undefined;
     this.#leading?.stop();
     this.#leading = undefined;
+    this.nodeViews.close();
     this.nodeViews = new NodeViews(this.mirror, undefined);
   }
 

@@ -116,7 +116,7 @@ describe("the decision", () => {
 
   it("explains itself: input, best candidates in order, sentence", () => {
     const many = Array.from({ length: 9 }, (_, index) => viewWith({ id: `n${index}` }));
-    const result = place(REQUEST, { revision: 77, seed: 5, nodes: many });
+    const result = place(REQUEST, { revision: 77, seed: 5, policy: "spread", nodes: many });
     expect(result).toMatchObject({ isPlaced: true, decision: { revision: 77, seed: 5 } });
     if (!result.isPlaced) return;
     const { candidates, message, nodeId } = result.decision;
@@ -156,7 +156,7 @@ function viewWith(overrides: Parameters<typeof aNode>[0]): NodeView {
 }
 
 function inputOf(nodes: readonly NodeView[], seed: number): PlacementInput {
-  return { revision: 1, seed, nodes };
+  return { revision: 1, seed, policy: "spread", nodes };
 }
 
 function nodeOf(result: PlacementResult): string {
@@ -169,7 +169,7 @@ function randomQuestion(prng: Prng): { request: PlacementRequest; input: Placeme
   );
   return {
     request: randomRequest(prng),
-    input: { revision: prng.integer(1, 99), seed: prng.next32(), nodes },
+    input: { revision: prng.integer(1, 99), seed: prng.next32(), policy: "spread", nodes },
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Placement: a pure question. The same input gives the same decision (I8), and the decision
- * explains itself. Scores favour the node that stays emptiest (spread), then the mode with the
- * least emulation.
+ * explains itself. This is the plain way to answer it, node by node, object by object: `Placer`
+ * gives the same answers from its table and is tested against it.
  */
 import type { ModeAbility } from "../domain/mode.js";
 import { allocatable } from "../domain/node.js";
@@ -19,12 +19,18 @@ import {
   rejections,
   usableAbilities,
 } from "./filters.js";
+import { fitOf, type PlacementPolicy, ringPlace, ringStart, scoreOf, tieBreak } from "./scorers.js";
 
-export interface PlacementInput {
+/** What a decision depends on besides the request and the nodes. */
+export interface PlacementContext {
   /** Store revision of the snapshot. */
   readonly revision: number;
   /** Breaks ties between equal nodes. */
   readonly seed: number;
+  readonly policy: PlacementPolicy;
+}
+
+export interface PlacementInput extends PlacementContext {
   readonly nodes: readonly NodeView[];
 }
 
@@ -32,14 +38,18 @@ export type PlacementResult =
   | { readonly isPlaced: true; readonly decision: PlacementDecision }
   | { readonly isPlaced: false; readonly rejections: readonly Rejection[] };
 
-const FIT_WEIGHT = 0.8;
-const MODE_WEIGHT = 0.2;
-
-interface Candidate {
+export interface Candidate {
   readonly view: NodeView;
   readonly ability: ModeAbility;
   readonly score: number;
   readonly tieBreak: number;
+}
+
+/** What was found: `best` is the first of the candidates, of which there may be more than are listed. */
+export interface Finding {
+  readonly candidates: readonly Candidate[];
+  readonly candidateCount: number;
+  readonly rejected: readonly Rejection[];
 }
 
 export function place(request: PlacementRequest, input: PlacementInput): PlacementResult {
@@ -48,75 +58,75 @@ export function place(request: PlacementRequest, input: PlacementInput): Placeme
   for (const view of input.nodes) {
     const reasons = rejections(request, view);
     if (reasons.length > 0) rejected.push(...reasons);
-    else candidates.push(bestOn(request, view, input.seed));
+    else candidates.push(candidateOn(view, request, input));
   }
   candidates.sort(byScore);
-  const best = candidates[0];
-  if (best === undefined) return { isPlaced: false, rejections: rejected.slice(0, REJECTIONS_MAX) };
-  return { isPlaced: true, decision: decide(request, { best, candidates, rejected, input }) };
+  const finding = { candidates, candidateCount: candidates.length, rejected };
+  return resultOf(finding, request, input);
 }
 
-function bestOn(request: PlacementRequest, view: NodeView, seed: number): Candidate {
-  const ability = usableAbilities(request, view.node)[0] as ModeAbility;
-  const score =
-    FIT_WEIGHT * freeShareAfter(request, view) + MODE_WEIGHT * MODE_PREFERENCE[ability.mode];
-  return { view, ability, score, tieBreak: tieBreak(view.node.id, seed) };
-}
-
-/** Share of the scarcest resource that would still be free, 0 to 1. */
-function freeShareAfter(request: PlacementRequest, { node, allocated }: NodeView): number {
-  const total = allocatable(node);
-  const taken = addResources(allocated, request.resources);
-  const shares = RESOURCE_KINDS.filter((kind) => total[kind] > 0).map(
-    (kind) => (total[kind] - taken[kind]) / total[kind],
-  );
-  return shares.length === 0 ? 0 : Math.min(...shares);
-}
-
-function decide(
+/** The node as a candidate. It must be able to take the guest. */
+export function candidateOn(
+  view: NodeView,
   request: PlacementRequest,
-  found: { best: Candidate; candidates: Candidate[]; rejected: Rejection[]; input: PlacementInput },
-): PlacementDecision {
-  const { best, candidates, rejected, input } = found;
-  return {
+  { policy, seed }: PlacementContext,
+): Candidate {
+  const ability = usableAbilities(request, view.node)[0] as ModeAbility;
+  const { low, high } = freeSharesAfter(request, view);
+  const score = scoreOf(fitOf(policy, low, high), MODE_PREFERENCE[ability.mode]);
+  return { view, ability, score, tieBreak: tieBreak(ringPlace(view.node.id), ringStart(seed)) };
+}
+
+export function resultOf(
+  finding: Finding,
+  request: PlacementRequest,
+  context: PlacementContext,
+): PlacementResult {
+  const { candidates } = finding;
+  const [best] = candidates;
+  const rejected = finding.rejected.slice(0, REJECTIONS_MAX);
+  if (best === undefined) return { isPlaced: false, rejections: rejected };
+  const decision = {
     nodeId: best.view.node.id,
     engine: best.ability.engine,
     mode: best.ability.mode,
-    revision: input.revision,
-    seed: input.seed,
-    message: explain(request, found),
+    revision: context.revision,
+    seed: context.seed,
+    message: explain(request, best, finding.candidateCount),
     candidates: candidates.slice(0, CANDIDATES_MAX).map(({ view, ability, score }) => ({
       nodeId: view.node.id,
       mode: ability.mode,
       score: Math.round(score * 10_000) / 10_000,
     })),
-    rejections: rejected.slice(0, REJECTIONS_MAX),
+    rejections: rejected,
   };
+  return { isPlaced: true, decision };
 }
 
-function explain(
+/** Shares of the scarcest and of the most plentiful resource that would still be free. */
+function freeSharesAfter(
   request: PlacementRequest,
-  { best, candidates }: { best: Candidate; candidates: Candidate[] },
-): string {
+  { node, allocated }: NodeView,
+): { low: number; high: number } {
+  const total = allocatable(node);
+  const taken = addResources(allocated, request.resources);
+  const shares = RESOURCE_KINDS.filter((kind) => total[kind] > 0).map(
+    (kind) => (total[kind] - taken[kind]) / total[kind],
+  );
+  if (shares.length === 0) return { low: 0, high: 0 };
+  return { low: Math.min(...shares), high: Math.max(...shares) };
+}
+
+function explain(request: PlacementRequest, best: Candidate, candidateCount: number): string {
   const node = best.view.node.id;
   const why = request.mode === "auto" ? "least emulation offered" : "as asked";
-  const percent = Math.round(freeShareAfter(request, best.view) * 100);
+  const percent = Math.round(freeSharesAfter(request, best.view).low * 100);
   const free = `${percent} % of its scarcest resource stays free`;
-  const others = candidates.length - 1;
-  const rank = others === 0 ? "the only node that fits" : `best of ${candidates.length} that fit`;
+  const isOnly = candidateCount === 1;
+  const rank = isOnly ? "the only node that fits" : `best of ${candidateCount} that fit`;
   return `${best.ability.mode} (${why}) on ${node}: ${rank}, ${free}`;
 }
 
 function byScore(a: Candidate, b: Candidate): number {
   return b.score - a.score || a.tieBreak - b.tieBreak || (a.view.node.id < b.view.node.id ? -1 : 1);
-}
-
-/** FNV-1a over the node id, mixed with the seed: spreads equal nodes without a random source. */
-function tieBreak(nodeId: string, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let index = 0; index < nodeId.length; index += 1) {
-    hash = Math.imul(hash ^ nodeId.charCodeAt(index), 0x01000193);
-  }
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return (hash ^ (hash >>> 12)) >>> 0;
 }

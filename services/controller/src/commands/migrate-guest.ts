@@ -13,7 +13,6 @@ import {
   type Operation,
   type Placement,
   type PlacementDecision,
-  place,
   precondition,
   RESOURCE_KINDS,
   recordKey,
@@ -71,8 +70,7 @@ function chooseTarget(
     nodeId: targetNodeId || guest.spec.nodeId,
     migratingFrom: { nodeId: from.nodeId, ability },
   };
-  const nodes = context.nodeViews.all();
-  const result = place(request, { revision: mirror.revision, seed: ids.random32(), nodes });
+  const result = context.nodeViews.inTurn((turn) => turn.place(request, ids.random32()));
   if (result.isPlaced) return result.decision;
   const reasons = result.rejections.map((each) => `${each.nodeId}: ${each.message}`).join("; ");
   throw new DomainError({

@@ -1,12 +1,44 @@
 /**
- * Nodes as the scheduler sees them: the records, what is allocated, and whether their agents answer
- * now.
+ * The scheduler's table of nodes, kept in step with the mirror: records, what is allocated, and
+ * whether the agents answer now. Nothing is built for one decision.
+ *
+ * V1 Between decisions the table equals the mirror: allocations per node are the sums over its
+ *    guests.
  */
-import type { NodeView, Resources } from "@innkeeper/core";
+import {
+  type Guest,
+  kindOf,
+  type NodeRecord,
+  type NodeTable,
+  type NodeView,
+  type PlacementRequest,
+  type PlacementResult,
+  Placer,
+  placementsOf,
+  type RecordKey,
+  type RecordValue,
+  type Release,
+} from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
 
+/** One turn of decisions. */
+export interface PlacementTurn {
+  place(request: PlacementRequest, seed: number): PlacementResult;
+  /** The decision is meant: later ones of this turn count with it. */
+  take(allocation: Release): void;
+}
+
+interface RecordChange {
+  readonly value: RecordValue | undefined;
+  readonly before: RecordValue | undefined;
+}
+
 export class NodeViews {
+  #placer: Placer | undefined;
+  readonly #unheard = new Set<string>();
+  #unsubscribe: () => void = () => undefined;
+
   constructor(
     private readonly mirror: Mirror,
     /** What the leader hears; undefined = this controller does not lead and believes the records. */
@@ -20,15 +52,87 @@ export class NodeViews {
     return this.mirror.nodes().some(({ id }) => sessions.linkOf(id) === "unknown");
   }
 
-  /** `pending` is what was decided but is not committed yet, by node. */
-  all(pending: ReadonlyMap<string, Resources> = new Map()): NodeView[] {
-    return this.mirror.nodes().map((node) => {
-      const isHeard = !this.sessions || this.sessions.linkOf(node.id) === "synced";
-      const isReady = node.state === "ready" && isHeard;
-      return {
-        node: isReady ? node : { ...node, state: "unreachable" },
-        allocated: pending.get(node.id) ?? this.mirror.allocatedOn(node.id),
-      };
-    });
+  /**
+   * Decisions in a row, each knowing what the earlier ones took. What they take is given back at the
+   * end: it counts for good when it is committed and mirrored (V1).
+   */
+  inTurn<T>(decide: (turn: PlacementTurn) => T): T {
+    const { table } = this.#placer ?? this.#begin();
+    this.#hearNodes(table);
+    const taken: Release[] = [];
+    const take = (release: Release): void => {
+      taken.push(release);
+      table.allocate(release.nodeId, release.resources);
+    };
+    try {
+      return decide({ place: (request, seed) => this.#place(request, seed), take });
+    } finally {
+      for (const { nodeId, resources } of taken) table.release(nodeId, resources);
+    }
   }
+
+  /** Every node as the scheduler sees it now. */
+  all(): NodeView[] {
+    const { table } = this.#placer ?? this.#begin();
+    this.#hearNodes(table);
+    return table.views();
+  }
+
+  /** Follows the mirror no longer. */
+  close(): void {
+    this.#unsubscribe();
+    this.#placer = undefined;
+  }
+
+  #place(request: PlacementRequest, seed: number): PlacementResult {
+    const placer = this.#placer ?? this.#begin();
+    return placer.place(request, { revision: this.mirror.revision, seed, policy: "spread" });
+  }
+
+  #begin(): Placer {
+    const placer = new Placer();
+    this.#placer = placer;
+    for (const node of this.mirror.nodes()) placer.table.setNode(this.#seen(node));
+    for (const guest of this.mirror.guests()) account(placer.table, guest, "allocate");
+    this.#unsubscribe = this.mirror.subscribe((batch, before) => {
+      batch.changes.forEach(({ key, value }, index) => {
+        this.#follow(placer.table, key, { value, before: before[index] });
+      });
+    });
+    return placer;
+  }
+
+  #follow(table: NodeTable, key: RecordKey, { value, before }: RecordChange): void {
+    const kind = kindOf(key);
+    if (kind === "guest") {
+      if (before) account(table, before as Guest, "release");
+      if (value) account(table, value as Guest, "allocate");
+    }
+    if (kind !== "node") return;
+    if (value) table.setNode(this.#seen(value as NodeRecord));
+    else if (before) table.removeNode((before as NodeRecord).id);
+  }
+
+  /** Whether an agent answers changes with time, not with a record. */
+  #hearNodes(table: NodeTable): void {
+    if (this.sessions === undefined) return;
+    for (let slot = 0; slot < table.length; slot += 1) {
+      const id = table.recordAt(slot)?.id;
+      const isHeard = id === undefined || this.sessions.linkOf(id) === "synced";
+      if (id === undefined || isHeard !== this.#unheard.has(id)) continue;
+      const node = this.mirror.node(id);
+      if (node !== undefined) table.setNode(this.#seen(node.value));
+    }
+  }
+
+  #seen(node: NodeRecord): NodeRecord {
+    const isHeard = !this.sessions || this.sessions.linkOf(node.id) === "synced";
+    if (isHeard) this.#unheard.delete(node.id);
+    else this.#unheard.add(node.id);
+    return isHeard || node.state !== "ready" ? node : { ...node, state: "unreachable" };
+  }
+}
+
+function account(table: NodeTable, guest: Guest, change: "allocate" | "release"): void {
+  for (const { nodeId, resources } of placementsOf(guest)) table[change](nodeId, resources);
 }

@@ -4,17 +4,14 @@
  * and is tried again when something changes.
  */
 import {
-  addResources,
   allocatable,
   type Guest,
   guestKey,
   nodeCounter,
   type PlacementDecision,
   type PlacementRequest,
-  place,
   RESOURCE_KINDS,
   type Rejection,
-  type Resources,
   recordKey,
   type Transaction,
   withNewIntent,
@@ -22,7 +19,7 @@ import {
 } from "@innkeeper/core";
 import type { Versioned } from "../mirror/mirror.js";
 import type { LoopContext } from "./loop-context.js";
-import type { NodeViews } from "./node-views.js";
+import type { NodeViews, PlacementTurn } from "./node-views.js";
 import { placementRequest } from "./placement-request.js";
 
 /** Decisions made from one snapshot. */
@@ -67,23 +64,20 @@ export class PlacementLoop {
   }
 
   #decideAll(uids: readonly string[]): Transaction[] {
-    const pending = new Map<string, Resources>();
-    return uids
-      .map((uid) => this.context.mirror.guestByUid(uid))
-      .filter((found) => found !== undefined && needsPlace(found.value))
-      .map((found) => this.#decide(found as Versioned<Guest>, pending))
-      .filter((transaction) => transaction !== undefined);
+    return this.nodeViews.inTurn((turn) =>
+      uids
+        .map((uid) => this.context.mirror.guestByUid(uid))
+        .filter((found) => found !== undefined && needsPlace(found.value))
+        .map((found) => this.#decide(found as Versioned<Guest>, turn))
+        .filter((transaction) => transaction !== undefined),
+    );
   }
 
   /** Undefined when there is nothing new to say. */
-  #decide(
-    { value, revision }: Versioned<Guest>,
-    pending: Map<string, Resources>,
-  ): Transaction | undefined {
+  #decide({ value, revision }: Versioned<Guest>, turn: PlacementTurn): Transaction | undefined {
     const { mirror, ids, clock } = this.context;
     const request = placementRequest(value, mirror);
-    const nodes = this.nodeViews.all(pending);
-    const result = place(request, { revision: mirror.revision, seed: ids.random32(), nodes });
+    const result = turn.place(request, ids.random32());
     if (!result.isPlaced && this.nodeViews.isAwaitingNodes()) return undefined;
     const changed = result.isPlaced
       ? placed(value, result.decision)
@@ -94,7 +88,7 @@ export class PlacementLoop {
       checks = [],
       counters = [],
       puts = [],
-    } = result.isPlaced ? this.#allocate(request, result.decision, pending) : this.#waiting(guest);
+    } = result.isPlaced ? this.#allocate(request, result.decision, turn) : this.#waiting(guest);
     const key = guestKey(guest);
     return {
       checks: [{ key, revision }, ...checks],
@@ -117,13 +111,12 @@ export class PlacementLoop {
   #allocate(
     request: PlacementRequest,
     { nodeId }: PlacementDecision,
-    pending: Map<string, Resources>,
+    turn: PlacementTurn,
   ): Partial<Transaction> {
     const { mirror } = this.context;
     const node = mirror.node(nodeId);
     if (node === undefined) return {};
-    const before = pending.get(nodeId) ?? mirror.allocatedOn(nodeId);
-    pending.set(nodeId, addResources(before, request.resources));
+    turn.take({ nodeId, resources: request.resources });
     const limit = allocatable(node.value);
     return {
       checks: [{ key: recordKey("node", nodeId), revision: node.revision }],

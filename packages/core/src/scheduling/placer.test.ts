@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import { MODES } from "../domain/mode.js";
+import { allocatable } from "../domain/node.js";
+import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";
+import { aNode } from "../testing/builders.js";
+import { forEachSeed, type Prng } from "../testing/prng.js";
+import type { PlacementRequest } from "./filters.js";
+import { type PlacementContext, place } from "./place.js";
+import { Placer } from "./placer.js";
+import { PLACEMENT_POLICIES } from "./scorers.js";
+
+const NODES_SMALL = 4;
+const NODES_MIDDLE = 60;
+
+describe("the placer, against the plain loop", () => {
+  it("decides the same on small clusters, whatever changed before (A1)", () => {
+    forEachSeed(300, (prng) => expectSameDecisions(prng, { nodes: NODES_SMALL, changes: 10 }));
+  });
+
+  it("decides the same on clusters of many nodes, many of them equal (Q1)", () => {
+    forEachSeed(20, (prng) => expectSameDecisions(prng, { nodes: NODES_MIDDLE, changes: 150 }));
+  });
+
+  it("keeps allocations of nodes that come later or come again", () => {
+    const placer = new Placer();
+    const taken = { cpuMillis: 100, memoryMib: 7, diskMib: 0 };
+    placer.table.allocate("n1", taken);
+    placer.table.setNode(aNode());
+    expect(placer.table.views()).toEqual([{ node: aNode(), allocated: taken }]);
+    placer.table.removeNode("n1");
+    expect(placer.table.views()).toEqual([]);
+    placer.table.release("n1", taken);
+    placer.table.allocate("n1", { ...taken, memoryMib: 8 });
+    placer.table.setNode(aNode());
+    expect(placer.table.views()[0]?.allocated).toEqual({ ...taken, memoryMib: 8 });
+  });
+
+  it("looks at few nodes: fills equal nodes evenly, one after the other", () => {
+    const placer = new Placer();
+    for (let index = 0; index < 100; index += 1) placer.table.setNode(aNode({ id: `n${index}` }));
+    const request = { ...REQUEST, resources: { cpuMillis: 1000, memoryMib: 1, diskMib: 0 } };
+    const counts = new Array<number>(100).fill(0);
+    for (let seed = 0; seed < 300; seed += 1) {
+      const slot = placer.choose(request, { seed, policy: "spread" });
+      counts[slot] = (counts[slot] ?? 0) + 1;
+      placer.table.changeAt(slot, request.resources, 1);
+    }
+    expect(new Set(counts)).toEqual(new Set([3]));
+  });
+});
+
+const REQUEST: PlacementRequest = {
+  guestUid: "g",
+  resources: { cpuMillis: 0, memoryMib: 0, diskMib: 0 },
+  mode: "auto",
+  imageKind: "linux",
+  nodeId: "",
+  migratingFrom: undefined,
+};
+
+/** Changes the cluster at random and asks after each change. */
+function expectSameDecisions(prng: Prng, size: { nodes: number; changes: number }): void {
+  const placer = new Placer();
+  for (let count = 0; count < size.changes; count += 1) {
+    changeRandomly(prng, placer, `n${prng.integer(0, size.nodes - 1)}`);
+    const request = randomRequest(prng);
+    const context = { revision: count, seed: prng.next32(), policy: prng.pick(PLACEMENT_POLICIES) };
+    expectSame(placer, request, context);
+  }
+}
+
+function expectSame(placer: Placer, request: PlacementRequest, context: PlacementContext): void {
+  const plain = place(request, { ...context, nodes: placer.table.views() });
+  expect(placer.place(request, context)).toEqual(plain);
+  const slot = placer.choose(request, context);
+  const chosen = placer.table.recordAt(slot)?.id;
+  expect(chosen).toBe(plain.isPlaced ? plain.decision.nodeId : undefined);
+  expect(placer.scan(request, context)).toBe(slot);
+}
+
+function changeRandomly(prng: Prng, { table }: Placer, nodeId: string): void {
+  const slot = table.slotOf(nodeId);
+  if (slot === undefined || prng.chance(0.3)) table.setNode(randomNode(prng, nodeId));
+  else if (prng.chance(0.1)) table.removeNode(nodeId);
+  else allocateRandomly(prng, table, slot);
+}
+
+function allocateRandomly(prng: Prng, table: Placer["table"], slot: number): void {
+  const { node, allocated } = table.viewAt(slot);
+  const limit = allocatable(node);
+  const amount = (kind: keyof Resources): number =>
+    prng.integer(0, Math.max(0, limit[kind] - allocated[kind]));
+  const more = Object.fromEntries(RESOURCE_KINDS.map((kind) => [kind, amount(kind)]));
+  if (prng.chance(0.4)) table.release(node.id, allocated);
+  else table.allocate(node.id, { ...allocated, ...more });
+}
+
+function randomNode(prng: Prng, id: string): ReturnType<typeof aNode> {
+  const sizes = [0, 4, 10];
+  return aNode({
+    id,
+    capacity: {
+      cpuMillis: prng.pick(sizes),
+      memoryMib: prng.pick(sizes),
+      diskMib: prng.pick([0, 9]),
+    },
+    overcommitPercent: { cpuMillis: prng.pick([100, 250]) },
+    state: prng.chance(0.9) ? "ready" : "unreachable",
+    isCordoned: prng.chance(0.1),
+    abilities: prng.chance(0.7) ? aNode().abilities : aNode().abilities.slice(0, 1),
+  });
+}
+
+function randomRequest(prng: Prng): PlacementRequest {
+  const ability = aNode().abilities[0];
+  const from = { nodeId: prng.pick(["n0", "n1", "n77"]), ability: ability as never };
+  return {
+    ...REQUEST,
+    resources: {
+      cpuMillis: prng.integer(0, 5),
+      memoryMib: prng.integer(0, 3),
+      diskMib: prng.integer(0, 2),
+    },
+    mode: prng.pick(["auto", ...MODES]),
+    imageKind: prng.pick(["linux", "pvh"]),
+    nodeId: prng.chance(0.9) ? "" : prng.pick(["n0", "n1", "n99"]),
+    migratingFrom: prng.chance(0.1) ? from : undefined,
+  };
+}

@@ -22,10 +22,14 @@ import { engineContract } from "@innkeeper/core/testing/contracts/engine.contrac
 import { EngineBench, type EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { copyName } from "../copy-name.js";
-import { PIDS_MAX } from "./bundle.js";
-import { CGROUP_ROOT, Cgroup } from "./cgroup.js";
-import { createContainerEngine } from "./container-engine.js";
+import { bundleConfig, PIDS_MAX } from "./bundle.js";
+import { CGROUP_ROOT, Cgroup, canLimitSwap } from "./cgroup.js";
+import { ContainerDirectory } from "./container-directory.js";
+import { createContainerEngine, ROOT_PATH } from "./container-engine.js";
+import { Holder } from "./holder.js";
 import { CONSOLE_PART_BYTES, HOLDER_TITLE } from "./holder-script.js";
+import { openFilesMax } from "./open-files.js";
+import { RootfsStore } from "./rootfs-store.js";
 
 const ROOTFS = fileURLToPath(
   new URL("../../../../../images/build/rootfs/rootfs.tar.gz", import.meta.url),
@@ -90,6 +94,38 @@ describe("what a guest is", () => {
   });
 });
 
+describe("the resources of a guest", () => {
+  withBench();
+
+  it("are told, and shrink and grow again while it runs, within what it was launched with", async () => {
+    const copy = await runShell("while :; do :; done");
+    const group = new Cgroup(copyName(copy.ref));
+    await bench.harness.settle(copy.setResources({ cpuMillis: 250, memoryMib: 32 }));
+    expect(limitsOn(group)).toEqual({ memoryMib: 32, cpuPercent: 25 });
+    await bench.harness.settle(copy.setResources({ cpuMillis: 1000, memoryMib: 64 }));
+    expect(limitsOn(group)).toEqual({ memoryMib: 64, cpuPercent: 100 });
+    await bench.harness.waitUntil("CPU time", async () => ((await copy.usage())?.cpuMs ?? 0) > 100);
+    expect((await copy.usage())?.memoryMib).toBeGreaterThan(0);
+    for (const more of [
+      { cpuMillis: 1001, memoryMib: 64 },
+      { cpuMillis: 1000, memoryMib: 65 },
+    ]) {
+      await expect(copy.setResources(more)).rejects.toMatchObject({ reason: "NO_LIVE_RESIZE" });
+    }
+  });
+
+  it("are not taken from it by force: what it holds, it holds", async () => {
+    const copy = await runShell(
+      "dd if=/dev/zero of=/dev/shm/x bs=1M count=40; echo full; sleep 60",
+    );
+    await untilSays(copy, /^full$/m);
+    await expect(copy.setResources({ cpuMillis: 1000, memoryMib: 16 })).rejects.toMatchObject({
+      reason: "MEMORY_NOT_GIVEN_BACK",
+    });
+    expect(await copy.runState()).toBe("running");
+  });
+});
+
 describe("the end of a guest", () => {
   withBench();
 
@@ -129,6 +165,31 @@ describe("the end of a guest", () => {
       kind: "unavailable",
       message: expect.stringContaining("/no/such/program"),
     });
+    expect(await bench.harness.leftovers()).toEqual([]);
+  });
+});
+
+describe("a host without overlays", () => {
+  withBench();
+
+  it("gives each copy an unpacked root of its own", async () => {
+    const stateDir = path.join(root, "one");
+    const store = new RootfsStore(stateDir);
+    const ref = { guestUid: randomIdSource.uuid(), epoch: 1 };
+    const directory = new ContainerDirectory(stateDir, ref);
+    const launch = bench.harness.launchOf("lasting");
+    const host = { canLimitSwap: canLimitSwap(), openFilesMax: openFilesMax() };
+    const group = new Cgroup(directory.name);
+    const paths = { rootPath: ROOT_PATH, cgroupPath: group.path };
+    const launched = { runtime: "runc", vcpuCount: 1, memoryMib: 64 } as const;
+    await directory.make({ config: bundleConfig(launch, { ...paths, ...host }), launched });
+    await store.provide(directory, ROOTFS, "plain");
+    const start = { directory, runtime: "runc", clock: systemClock } as const;
+    const holder = await Holder.start({ ...start, rootPath: ROOT_PATH, isOverlay: false });
+    holder?.release();
+    const adopted = (await bench.adopt(bench.engine, ref)) as EngineCopy;
+    await bench.waitForBeat(adopted, 1);
+    await bench.destroy(adopted);
     expect(await bench.harness.leftovers()).toEqual([]);
   });
 });
@@ -222,6 +283,17 @@ async function untilSays(copy: EngineCopy, pattern: RegExp): Promise<void> {
   await bench.harness.waitUntil(`${pattern}`, async () =>
     pattern.test((await bench.consoleOf(copy)).replaceAll("\r", "")),
   );
+}
+
+/** As the kernel says, in either version of control groups. */
+function limitsOn({ path: name }: Cgroup): { memoryMib: number; cpuPercent: number } {
+  const read = (...files: string[]): string => {
+    const file = files.map((each) => path.join(CGROUP_ROOT, each)).find((each) => existsSync(each));
+    return file ? readFileSync(file, "utf8") : "";
+  };
+  const memory = read(`memory${name}/memory.limit_in_bytes`, `${name}/memory.max`);
+  const quota = read(`cpu${name}/cpu.cfs_quota_us`, `${name}/cpu.max`).split(" ")[0];
+  return { memoryMib: Number(memory) / MIB, cpuPercent: Number(quota) / 1000 };
 }
 
 function refusedForks(group: Cgroup): number {

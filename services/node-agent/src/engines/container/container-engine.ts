@@ -39,7 +39,7 @@ export interface ContainerEngineOptions {
  * Where a holder mounts its container's root, in its own mount namespace: a path that the guests'
  * ids may walk, which those of the state directory need not be.
  */
-const ROOT_PATH = "/run/innkeeper/rootfs";
+export const ROOT_PATH = "/run/innkeeper/rootfs";
 const PROBE_MEMORY_MIB = 16;
 const NOT_LAUNCHED = { runtime: "runc", vcpuCount: 1, memoryMib: 1 } as const;
 

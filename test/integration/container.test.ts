@@ -1,0 +1,112 @@
+/**
+ * Container guests in a whole cluster, by `inn`: they are made, stopped, paused, told why they cannot
+ * move, and live on when everything else is killed.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { systemClock } from "@innkeeper/core/platform";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Cgroup } from "../../services/node-agent/src/engines/container/cgroup.js";
+import { PATIENCE, Programs, type Started } from "./programs.js";
+
+let programs: Programs;
+
+beforeEach(() => {
+  programs = new Programs();
+});
+
+afterEach(async () => {
+  for (const name of copies()) await new Cgroup(name).end(systemClock);
+  await programs.dispose();
+});
+
+const CONTAINERS = ["--engines", "container", "--nodes", "2"];
+const SIZE = ["--memory", "32MiB", "--cpu", "500m", "--image", "rootfs"];
+
+/** Directories of containers on all nodes. */
+function copies(): string[] {
+  const nodes = path.join(programs.directory, "data", "nodes");
+  if (!existsSync(nodes)) return [];
+  return readdirSync(nodes)
+    .map((node) => path.join(nodes, node, "containers"))
+    .filter((each) => existsSync(each))
+    .flatMap((each) => readdirSync(each))
+    .filter((name) => name !== "images");
+}
+
+interface Status {
+  readonly phase: string;
+  readonly restartCount?: number;
+  readonly placement?: { readonly mode: string; readonly engine: string };
+  readonly lastExit?: { readonly reason: string };
+}
+
+async function statusOf({ address }: Started, id: string): Promise<Status> {
+  const { out } = await programs.inn(address, "guest", "get", id, "-o", "json");
+  return (JSON.parse(out) as { status: Status }).status;
+}
+
+async function newestBeat({ address }: Started, id: string): Promise<number> {
+  const { out } = await programs.inn(address, "guest", "logs", id);
+  return Number([...out.matchAll(/beat ([0-9]+)/g)].at(-1)?.[1] ?? 0);
+}
+
+async function untilBeat(cluster: Started, id: string, beat: number): Promise<void> {
+  await vi.waitFor(
+    async () => expect(await newestBeat(cluster, id)).toBeGreaterThanOrEqual(beat),
+    PATIENCE,
+  );
+}
+
+it("runs guests in containers, which outlive it and leave nothing when they go", async () => {
+  const first = await programs.up("data", CONTAINERS);
+  const inn = (...args: readonly string[]) => programs.inn(first.address, ...args);
+  const created = await inn("guest", "create", "box", ...SIZE, "--append", "hostname=box");
+  expect(created.out).toMatch(/^guest box is RUNNING: container \(/);
+  expect(created.code).toBe(0);
+  await untilBeat(first, "box", 1);
+  const { out } = await inn("guest", "logs", "box");
+  expect(out).toMatch(/^innkeeper-guest: up box /);
+
+  const moved = await inn("guest", "migrate", "box");
+  expect(moved.code).not.toBe(0);
+  expect(moved.err).toContain("cannot move while it runs");
+  expect((await statusOf(first, "box")).phase).toBe("GUEST_PHASE_RUNNING");
+
+  expect((await inn("guest", "pause", "box")).code).toBe(0);
+  expect((await statusOf(first, "box")).phase).toBe("GUEST_PHASE_PAUSED");
+  const still = await newestBeat(first, "box");
+  expect((await inn("guest", "resume", "box")).code).toBe(0);
+  await untilBeat(first, "box", still + 1);
+
+  expect((await inn("guest", "stop", "box")).code).toBe(0);
+  expect(await statusOf(first, "box")).toMatchObject({
+    phase: "GUEST_PHASE_STOPPED",
+    lastExit: { reason: "guest-shutdown" },
+  });
+  expect(copies()).toEqual([]);
+  expect((await inn("guest", "start", "box")).code).toBe(0);
+  await untilBeat(first, "box", 2);
+  const beat = await newestBeat(first, "box");
+
+  await programs.kill(first);
+  const second = await programs.up("data", CONTAINERS);
+  const after = await statusOf(second, "box");
+  expect(after.phase).toBe("GUEST_PHASE_RUNNING");
+  expect(after.restartCount ?? 0).toBe(0);
+  await untilBeat(second, "box", beat + 1);
+  expect((await programs.inn(second.address, "guest", "delete", "box")).code).toBe(0);
+  expect(copies()).toEqual([]);
+  expect(await programs.stop(second)).toBe(0);
+  expect(programs.leftovers()).toEqual([]);
+});
+
+it("says why an image for containers runs in no other mode", async () => {
+  const cluster = await programs.up("data", CONTAINERS);
+  const size = [...SIZE, "--mode", "hybrid"];
+  await programs.inn(cluster.address, "guest", "create", "vm", "--no-wait", ...size);
+  await vi.waitFor(async () => {
+    const { out } = await programs.inn(cluster.address, "guest", "explain", "vm");
+    expect(out).toContain("hybrid for a rootfs image");
+  }, PATIENCE);
+});

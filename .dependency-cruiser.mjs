@@ -101,16 +101,16 @@ const CONTROLLER_RULES = [
   zone({
     name: "controller-decisions",
     comment: "What the controller decides knows no protocol, store or agent, only ports.",
-    from: `^${CONTROLLER}/((commands|loops|mirror|sessions|events)/|controller\\.ts$)`,
+    from: `^${CONTROLLER}/((commands|loops|mirror|sessions|events)/|(controller|leadership)\\.ts$)`,
     mayImport: [
       ...CORE_MAIN,
-      `^${CONTROLLER}/((commands|loops|mirror|sessions|events)/|controller\\.ts$)`,
+      `^${CONTROLLER}/((commands|loops|mirror|sessions|events)/|(controller|leadership)\\.ts$)`,
     ],
   }),
   noOutside({
     name: "controller-decisions-use-no-machine",
     comment: "So that a controller runs inside a test on virtual time.",
-    from: `^${CONTROLLER}/((commands|loops|mirror|sessions|events)/|controller\\.ts$)`,
+    from: `^${CONTROLLER}/((commands|loops|mirror|sessions|events)/|(controller|leadership)\\.ts$)`,
   }),
   zone({
     name: "controller-api",
@@ -119,7 +119,7 @@ const CONTROLLER_RULES = [
     mayImport: [
       ...CORE_EDGES,
       PROTO,
-      `^${CONTROLLER}/((api|commands|mirror|sessions|events)/|controller\\.ts$)`,
+      `^${CONTROLLER}/((api|commands|mirror|sessions|events|peers)/|controller\\.ts$)`,
     ],
   }),
   zone({
@@ -127,6 +127,12 @@ const CONTROLLER_RULES = [
     comment: "Speaks to agents, decides nothing.",
     from: `^${CONTROLLER}/agents/`,
     mayImport: [...CORE_EDGES, PROTO, `^${CONTROLLER}/agents/`],
+  }),
+  zone({
+    name: "controller-peers",
+    comment: "Speaks to the other controllers and watches whether the leader lives.",
+    from: `^${CONTROLLER}/peers/`,
+    mayImport: [...CORE_EDGES, PROTO, `^${CONTROLLER}/((peers|mirror)/|controller\\.ts$)`],
   }),
   zone({
     name: "controller-store",

@@ -1,6 +1,7 @@
 /**
- * How long a cluster on Redis is without a leader: from `kill -9` of the leading controller until the new leader has placed
- * a guest that was asked for right after the kill. The killed controller is started again after each round.
+ * How long a cluster on Redis is without a leader: from `kill -9` of the leading controller until
+ * the new leader has placed a guest that was asked for right after the kill. The killed controller
+ * is started again after each round.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

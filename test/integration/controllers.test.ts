@@ -1,4 +1,7 @@
-/** Several controllers on one Redis: one leads, any serves, and leaders may die at any moment (I4, I5, I6). */
+/**
+ * Several controllers on one Redis: one leads, any serves, and leaders may die at any moment (I4,
+ * I5, I6).
+ */
 import { randomUUID } from "node:crypto";
 import { createReadStream, readdirSync } from "node:fs";
 import { type InnkeeperClient, importImage, readImageSource } from "@innkeeper/client";

@@ -1,4 +1,7 @@
-/** A cluster of several controllers on a real Redis, with simulated guests: every process a real one. */
+/**
+ * A cluster of several controllers on a real Redis, with simulated guests: every process a real
+ * one.
+ */
 import path from "node:path";
 import { createClient, type InnkeeperClient } from "@innkeeper/client";
 import { vi } from "vitest";

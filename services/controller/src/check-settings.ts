@@ -7,7 +7,10 @@ import { openStore } from "./open-store.js";
 
 const TIMEOUT_MS = 10_000;
 
-/** @throws what keeps the store from being used, e.g. `unavailable` or that another controller has it open. */
+/**
+ * @throws what keeps the store from being used, e.g. `unavailable` or that another controller has
+ * it open.
+ */
 export async function checkSettings(
   settings: ControllerSettings,
   clock: Clock,

@@ -220,8 +220,9 @@ class RunningController implements Controller {
   }
 
   /**
-   * Nothing is decided before the mirror has all that earlier leaders wrote; a leader that is behind would
-   * take a guest placed a moment ago for an orphan. After the first fenced write they write no more.
+   * Nothing is decided before the mirror has all that earlier leaders wrote; a leader that is
+   * behind would take a guest placed a moment ago for an orphan. After the first fenced write they
+   * write no more.
    */
   async #beginTerm(term: LeaderTerm): Promise<void> {
     while (this.#leadership.term === term) {

@@ -1,6 +1,7 @@
 /**
- * Gets, keeps and loses the leader lease. Losing it is safe however late it is noticed, because the store refuses the writes
- * of a term that is over (I4); so a renewal that fails ends the term only when its time has really run out.
+ * Gets, keeps and loses the leader lease. Losing it is safe however late it is noticed, because the
+ * store refuses the writes of a term that is over (I4); so a renewal that fails ends the term only
+ * when its time has really run out.
  */
 import {
   type Clock,
@@ -58,7 +59,10 @@ export class Leadership {
     await this.#turn();
   }
 
-  /** Ends the term, if there is one, and tries for a new one: what this one knew can no longer be trusted. */
+  /**
+   * Ends the term, if there is one, and tries for a new one: what this one knew can no longer be
+   * trusted.
+   */
   async renewTerm(): Promise<void> {
     const term = this.#term;
     if (this.#isStopped || term === undefined) return;

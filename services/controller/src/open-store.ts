@@ -23,7 +23,9 @@ export interface OpenStoreParts {
   readonly onFailOver: () => void;
 }
 
-/** @throws `unavailable`, `precondition` when somebody else has the embedded store open, `corrupt`. */
+/**
+ * @throws `unavailable`, `precondition` when somebody else has the embedded store open, `corrupt`.
+ */
 export async function openStore(
   settings: ControllerSettings,
   parts: OpenStoreParts,

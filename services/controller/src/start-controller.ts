@@ -12,10 +12,10 @@ import {
   systemClock,
 } from "@innkeeper/core/platform";
 import { eventStreamOptionsOf, NatsLink, natsOptionsOf } from "@innkeeper/core/platform/nats";
-import { BlobReplicator } from "./agents/blob-replicator.js";
+import { BlobReplicator } from "./peers/blob-replicator.js";
 import { GrpcAgentDirectory } from "./agents/grpc-agent-directory.js";
-import { watchLeader } from "./agents/leader-watch.js";
-import { PeerControllers } from "./agents/peer-controllers.js";
+import { watchLeader } from "./peers/leader-watch.js";
+import { PeerControllers } from "./peers/peer-controllers.js";
 import { controllerServer } from "./api/controller-server.js";
 import type { ControllerSettings } from "./config.js";
 import { type Controller, createController } from "./controller.js";

@@ -1,4 +1,7 @@
-/** `inn-agent --check`: runs a tiny guest in each engine, in a directory of its own that is gone afterwards. */
+/**
+ * `inn-agent --check`: runs a tiny guest in each engine, in a directory of its own that is gone
+ * afterwards.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -1,4 +1,6 @@
-/** The agent's ways to the controllers: gRPC always, and NATS for its reports where there is one. */
+/**
+ * The agent's ways to the controllers: gRPC always, and NATS for its reports where there is one.
+ */
 import type { ControllerClient, Logger } from "@innkeeper/core";
 import { systemClock } from "@innkeeper/core/platform";
 import { NatsLink, natsOptionsOf } from "@innkeeper/core/platform/nats";

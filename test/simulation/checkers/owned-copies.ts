@@ -1,6 +1,6 @@
 /**
- * I7, the half that always holds: no guest is forgotten. No agent is told to remove the very copy that
- * the records want on its node, be it by a leader that is behind, deposed, or mistaken.
+ * I7, the half that always holds: no guest is forgotten. No agent is told to remove the very copy
+ * that the records want on its node, be it by a leader that is behind, deposed, or mistaken.
  */
 import type { Guest } from "@innkeeper/core";
 import { type Checker, Violation, type World } from "./checker.js";

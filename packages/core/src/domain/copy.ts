@@ -8,8 +8,8 @@ export interface CopyRef {
 }
 
 /**
- * Why a copy ended. `guest-shutdown` is the only clean one. `guest-exit`: a container's first process
- * failed. `out-of-memory`: the guest took more memory than it has and was ended for it.
+ * Why a copy ended. `guest-shutdown` is the only clean one. `guest-exit`: a container's first
+ * process failed. `out-of-memory`: the guest took more memory than it has and was ended for it.
  */
 export const EXIT_REASONS = [
   "guest-shutdown",

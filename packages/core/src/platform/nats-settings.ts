@@ -1,4 +1,6 @@
-/** How to reach NATS; part of the settings of both services. Everything works, slower, without it. */
+/**
+ * How to reach NATS; part of the settings of both services. Everything works, slower, without it.
+ */
 
 export const NATS_SETTINGS = {
   natsServers: {

@@ -1,6 +1,6 @@
 /**
- * The life of a service process: settings, `--check`, start, one line of JSON on standard output that says where it listens,
- * graceful stop at SIGTERM or SIGINT.
+ * The life of a service process: settings, `--check`, start, one line of JSON on standard output
+ * that says where it listens, graceful stop at SIGTERM or SIGINT.
  */
 import { type DomainError, invalidField } from "../domain/errors.js";
 import type { Logger } from "../ports/logger.js";
@@ -11,7 +11,9 @@ export interface Service<Loaded extends { readonly logLevel: LogLevel }> {
   readonly name: string;
   readonly table: SettingTable;
   load(env: Readonly<Record<string, string | undefined>>): Loaded;
-  /** For `--check`: one line for each thing that was tried. @throws what would keep it from working. */
+  /**
+   * For `--check`: one line for each thing that was tried. @throws what would keep it from working.
+   */
   check(settings: Loaded): Promise<readonly string[]>;
   start(settings: Loaded, log: Logger): Promise<StartedService>;
 }
@@ -83,7 +85,11 @@ function stopAtSignals(process: ServiceProcess, started: StartedService, log: Lo
 }
 
 function usage(name: string): string {
-  return `usage: ${name} [--check | --help]\n\nSettings come from the environment and from the file in INN_CONFIG:`;
+  return [
+    `usage: ${name} [--check | --help]`,
+    "",
+    "Settings come from the environment and from the file in INN_CONFIG:",
+  ].join("\n");
 }
 
 function unknownOption(option: string): DomainError {

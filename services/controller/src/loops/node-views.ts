@@ -41,11 +41,16 @@ export class NodeViews {
 
   constructor(
     private readonly mirror: Mirror,
-    /** What the leader hears; undefined = this controller does not lead and believes the records. */
+    /**
+     * What the leader hears; undefined = this controller does not lead and believes the records.
+     */
     private readonly sessions: NodeSessions | undefined,
   ) {}
 
-  /** Some node that is known has not been heard yet by this leader: too early to say that nothing fits. */
+  /**
+   * Some node that is known has not been heard yet by this leader: too early to say that nothing
+   * fits.
+   */
   isAwaitingNodes(): boolean {
     const { sessions } = this;
     if (sessions === undefined) return false;
@@ -53,8 +58,8 @@ export class NodeViews {
   }
 
   /**
-   * Decisions in a row, each knowing what the earlier ones took. What they take is given back at the
-   * end: it counts for good when it is committed and mirrored (V1).
+   * Decisions in a row, each knowing what the earlier ones took. What they take is given back at
+   * the end: it counts for good when it is committed and mirrored (V1).
    */
   inTurn<T>(decide: (turn: PlacementTurn) => T): T {
     const { table } = this.#placer ?? this.#begin();

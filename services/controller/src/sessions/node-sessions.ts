@@ -78,7 +78,9 @@ export class NodeSessions {
     return [...(this.#sessions.get(nodeId)?.copies.values() ?? [])];
   }
 
-  /** The guest is deleted. What a node still has of it stays known until the node has removed it. */
+  /**
+   * The guest is deleted. What a node still has of it stays known until the node has removed it.
+   */
   forgetGuest(guestUid: string): void {
     for (const { copies } of this.#sessions.values()) {
       if (copies.get(guestUid)?.state === "absent") copies.delete(guestUid);

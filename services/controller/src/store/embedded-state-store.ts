@@ -41,7 +41,9 @@ export interface EmbeddedStoreOptions {
   readonly changesKeptMax: number;
   /** For tests that let the disk fail. */
   readonly connect?: (path: string) => SqlConnection;
-  /** Called once when the disk has failed: the process must end, a restart finds out what is there. */
+  /**
+   * Called once when the disk has failed: the process must end, a restart finds out what is there.
+   */
   readonly onFailure?: (error: DomainError) => void;
 }
 

@@ -6,9 +6,11 @@
  * guest that is told of errors itself would turn its file systems read-only, or lose data silently.
  */
 import type { CopyDisk } from "@innkeeper/core";
-import type { QemuMode } from "./machine.js";
+import type { QemuMode } from "./modes.js";
 
-/** The image of a disk is locked against a second process; flushes of the guest reach the host's. */
+/**
+ * The image of a disk is locked against a second process; flushes of the guest reach the host's.
+ */
 const FILE = {
   driver: "file",
   locking: "on",

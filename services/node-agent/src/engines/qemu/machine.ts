@@ -10,15 +10,12 @@ import {
   type Acceleration,
   type CopyLaunch,
   type DomainError,
-  type Mode,
   precondition,
 } from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
 import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
-
-export const QEMU_MODES = ["hybrid", "paravirt", "full"] as const satisfies readonly Mode[];
-export type QemuMode = (typeof QEMU_MODES)[number];
+import type { QemuMode } from "./modes.js";
 
 export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
 
@@ -39,10 +36,6 @@ const CPU: Readonly<Record<QemuAcceleration, string>> = {
 };
 
 const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
-
-export function isQemuMode(mode: Mode): mode is QemuMode {
-  return (QEMU_MODES as readonly Mode[]).includes(mode);
-}
 
 export interface QemuMachine {
   readonly mode: QemuMode;

@@ -1,6 +1,6 @@
 /**
- * Images are imported at one controller; every other one fetches their blobs in the background, so that any of them can
- * serve any agent, also when the first is gone.
+ * Images are imported at one controller; every other one fetches their blobs in the background, so
+ * that any of them can serve any agent, also when the first is gone.
  */
 import type { BlobStore, ImageBlob, Logger } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
@@ -30,7 +30,10 @@ export class BlobReplicator {
     });
   }
 
-  /** Brings a blob of a known image here. @throws `not-found` when no image has it; what the peers answer. */
+  /**
+   * Brings a blob of a known image here. @throws `not-found` when no image has it; what the peers
+   * answer.
+   */
   async fetch(sha256: string): Promise<void> {
     const { mirror, blobs, peers } = this.#options;
     const known = mirror.images().flatMap(({ manifest }) => manifest.blobs);

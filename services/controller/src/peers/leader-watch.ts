@@ -1,6 +1,7 @@
 /**
- * Notices at once that the leader's process is gone: a connection to it breaks and nobody listens there any more. A leader
- * that is only slow, paused or cut off keeps its port or does not answer at all; for those the lease must run out.
+ * Notices at once that the leader's process is gone: a connection to it breaks and nobody listens
+ * there any more. A leader that is only slow, paused or cut off keeps its port or does not answer
+ * at all; for those the lease must run out.
  */
 import { connect } from "node:net";
 import { type Clock, type ControllerRecord, leaderOf } from "@innkeeper/core";

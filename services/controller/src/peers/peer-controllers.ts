@@ -1,6 +1,7 @@
 /**
- * The other controllers, over gRPC: agents may ask any controller, so one that does not lead passes on to the one that does;
- * and blobs of images that were imported elsewhere are fetched from whoever has them.
+ * The other controllers, over gRPC: agents may ask any controller, so one that does not lead passes
+ * on to the one that does; and blobs of images that were imported elsewhere are fetched from
+ * whoever has them.
  *
  * P1 What was passed on once is never passed on again, so nothing goes in circles.
  */
@@ -47,7 +48,10 @@ export class PeerControllers {
     return await callUnary(leader.reportNode.bind(leader), request, this.#call());
   }
 
-  /** The blob from the first controller that has it. @throws `not-found` or `unavailable` of the last one asked. */
+  /**
+   * The blob from the first controller that has it. @throws `not-found` or `unavailable` of the
+   * last one asked.
+   */
   async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
     let failure: DomainError = unavailable("blob", "no other controller is known");
     for (const { address } of this.#others()) {

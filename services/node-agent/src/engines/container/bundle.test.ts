@@ -28,7 +28,7 @@ describe("the configuration of a container", () => {
       hostname: LAUNCH.guestUid,
       process: {
         args: ["/init", "-x"],
-        env: expect.arrayContaining(['INN_COMMAND_LINE=a "b"\\n']),
+        env: expect.arrayContaining(['GUEST_COMMAND_LINE=a "b"\\n']),
         noNewPrivileges: true,
       },
       root: { path: "/run/root" },

@@ -86,7 +86,7 @@ function processOf(args: readonly string[], commandLine: string, files: number):
     user: { uid: 0, gid: 0 },
     env: [
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      ...["HOME=/root", "container=innkeeper", `INN_COMMAND_LINE=${commandLine}`],
+      ...["HOME=/root", "container=innkeeper", `GUEST_COMMAND_LINE=${commandLine}`],
     ],
     noNewPrivileges: true,
     capabilities: {

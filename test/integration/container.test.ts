@@ -101,12 +101,12 @@ it("runs guests in containers, which outlive it and leave nothing when they go",
   expect(programs.leftovers()).toEqual([]);
 });
 
-it("says why an image for containers runs in no other mode", async () => {
-  const cluster = await programs.up("data", CONTAINERS);
-  const size = [...SIZE, "--mode", "hybrid"];
-  await programs.inn(cluster.address, "guest", "create", "vm", "--no-wait", ...size);
-  await vi.waitFor(async () => {
-    const { out } = await programs.inn(cluster.address, "guest", "explain", "vm");
-    expect(out).toContain("hybrid for a rootfs image");
-  }, PATIENCE);
+it("refuses an image for containers in any other mode, with the reason", async () => {
+  const { address } = await programs.up("data", CONTAINERS);
+  const refused = await programs.inn(address, "guest", "create", "vm", ...SIZE, "--mode", "hybrid");
+  expect(refused.code).toBe(2);
+  expect(refused.err).toContain("allowed: auto, container for image rootfs");
+  const chosen = await programs.inn(address, "guest", "create", "box", ...SIZE, "--mode", "auto");
+  expect(chosen.out).toMatch(/^guest box is RUNNING: container \(/);
+  expect((await programs.inn(address, "guest", "delete", "box")).code).toBe(0);
 });

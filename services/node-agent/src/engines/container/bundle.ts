@@ -101,8 +101,13 @@ function processOf(args: readonly string[], commandLine: string, files: number):
   };
 }
 
+export interface Limits {
+  readonly memory: { readonly limit: number; readonly swap?: number };
+  readonly cpu: { readonly shares: number; readonly quota: number; readonly period: number };
+}
+
 /** The part of `linux.resources` that can be changed while the container runs (C2). */
-export function limitsOf({ cpuMillis, memoryMib }: CopyResources, canLimitSwap: boolean) {
+export function limitsOf({ cpuMillis, memoryMib }: CopyResources, canLimitSwap: boolean): Limits {
   const limit = memoryMib * MIB;
   const shares = Math.floor((cpuMillis * CPU_SHARES_PER_CPU) / 1000);
   const quota = Math.floor((cpuMillis * CPU_PERIOD_US) / 1000);

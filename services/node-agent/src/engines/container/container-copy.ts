@@ -7,6 +7,7 @@ import {
   type CopyResources,
   type CopyRunState,
   type CopyUsage,
+  type DomainError,
   type EngineCopy,
   type LaunchSize,
   type Logger,
@@ -181,7 +182,7 @@ function copyEnded(ref: CopyRef) {
   return precondition("COPY_ENDED", "the copy has ended", refOf(ref));
 }
 
-export function cannotMove(ref: CopyRef) {
+export function cannotMove(ref: CopyRef): DomainError {
   const message = "a container cannot move while it runs";
   return precondition("NO_LIVE_MIGRATION", message, refOf(ref));
 }

@@ -78,7 +78,7 @@ describe("what a guest is", () => {
 
   it("takes the command line as it is, whatever is in it", async () => {
     const odd = "a;b $(id) `id` \"c\" 'd' --e {f} %s\\n";
-    const copy = await run(["/bin/sh", "-c", 'printf "%s|\\n" "$INN_COMMAND_LINE"; sleep 60'], {
+    const copy = await run(["/bin/sh", "-c", 'printf "%s|\\n" "$GUEST_COMMAND_LINE"; sleep 60'], {
       commandLine: odd,
     });
     await untilSays(copy, /\|/);

@@ -140,7 +140,7 @@ async function succeeded(child: ChildProcess): Promise<void> {
   });
   let code: unknown;
   try {
-    [code] = await once(child, "close");
+    [code] = (await once(child, "close")) as unknown[];
   } catch (error) {
     throw unavailable("root file system", "perl is not installed (Debian: perl-base)", error);
   }

@@ -6,18 +6,16 @@
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { refreshPackageLists } from "./packages.mjs";
-import { findProgram, hashOf, ROOT, run, say, stop, tryRun } from "./run.mjs";
+import { installBusybox, packInitramfs } from "./initramfs.mjs";
+import { fetchKernel, modulesOf } from "./kernel-package.mjs";
+import { hashOf, ROOT, run, say, stop } from "./run.mjs";
 import { unlessStamped } from "./stamp.mjs";
 
 /** Where things lie on the disk of image `disk`: see images/disk/boot.S. */
@@ -26,11 +24,11 @@ const PROGRAM_SECTOR = 3;
 const PROGRAM_SECTORS_MAX = 64;
 const DISK_BYTES = 1024 * 1024;
 
-const BUILD = path.join(ROOT, "images", "build");
+export const BUILD = path.join(ROOT, "images", "build");
 const RECIPES = path.join(ROOT, "images");
 
 /** The kernel packages of each distribution that we know, best first. */
-const KERNEL_PACKAGES = {
+const CLOUD_KERNELS = {
   debian: ["linux-image-cloud-amd64"],
   ubuntu: ["linux-image-kvm", "linux-image-virtual"],
 };
@@ -39,14 +37,19 @@ const KERNEL_PACKAGES = {
 const POWER_MODULES = ["button", "evdev"];
 const NETWORK_MODULES = ["virtio_pci", "virtio_mmio", "virtio_net", "virtio-rng"];
 
+/** What every recipe depends on beside its own files. */
+export const SCRIPTS = ["images", "initramfs", "kernel-package"].map(
+  (name) => `scripts/${name}.mjs`,
+);
+
 export function buildImages() {
-  const tiny = hashOf(["images/tiny", "scripts/images.mjs"]);
+  const tiny = hashOf(["images/tiny", ...SCRIPTS]);
   unlessStamped("images/build/tiny/.stamp", tiny, buildTiny);
-  const disk = hashOf(["images/disk", "images/tiny", "scripts/images.mjs"]);
+  const disk = hashOf(["images/disk", "images/tiny", ...SCRIPTS]);
   unlessStamped("images/build/disk/.stamp", disk, buildDisk);
   const rootfs = hashOf(["images/rootfs", "scripts/images.mjs"]);
   unlessStamped("images/build/rootfs/.stamp", rootfs, buildRootfs);
-  const linux = hashOf(["images/linux", "scripts/images.mjs"]);
+  const linux = hashOf(["images/linux", ...SCRIPTS]);
   unlessStamped("images/build/linux/.stamp", linux, buildLinux);
 }
 
@@ -143,18 +146,12 @@ function buildLinux() {
   const output = freshDirectory("linux");
   const work = mkdtempSync(path.join(BUILD, "work-"));
   try {
-    const unpacked = fetchKernel(work);
-    const kernel = readdirSync(path.join(unpacked, "boot")).find((name) =>
-      name.startsWith("vmlinuz-"),
+    const kernel = fetchKernel(work, CLOUD_KERNELS);
+    copyFileSync(kernel.file, path.join(output, "vmlinuz"));
+    const [power, network] = [POWER_MODULES, NETWORK_MODULES].map((names) =>
+      modulesOf(kernel, names),
     );
-    if (kernel === undefined) stop("the kernel package holds no vmlinuz");
-    copyFileSync(path.join(unpacked, "boot", kernel), path.join(output, "vmlinuz"));
-    const version = kernel.slice("vmlinuz-".length);
-    makeInitramfs(
-      path.join(work, "root"),
-      modulesOf(unpacked, version),
-      path.join(output, "initrd"),
-    );
+    makeInitramfs(path.join(work, "root"), { power, network }, path.join(output, "initrd"));
   } finally {
     rmSync(work, { recursive: true });
   }
@@ -170,82 +167,6 @@ function buildLinux() {
   });
 }
 
-/** Downloads the kernel package (no root needed, nothing is installed) and unpacks it. */
-function fetchKernel(work) {
-  if (!downloadPackages(kernelPackages(), work).isDone) {
-    refreshPackageLists();
-    const { isDone, output } = downloadPackages(kernelPackages(), work);
-    if (!isDone) stop(`the kernel package cannot be downloaded:\n${output}`);
-  }
-  const unpacked = path.join(work, "unpacked");
-  for (const file of readdirSync(work).filter((name) => name.endsWith(".deb"))) {
-    run("dpkg-deb", ["-x", path.join(work, file), unpacked]);
-  }
-  return unpacked;
-}
-
-function downloadPackages(names, directory) {
-  if (names.length === 0) return { isDone: false, output: "no kernel package is known here" };
-  const options = ["-qq", "-o", "APT::Sandbox::User=root"];
-  const { status, stderr } = tryRun("apt-get", ["download", ...options, ...names], {
-    cwd: directory,
-  });
-  return { isDone: status === 0, output: stderr };
-}
-
-/**
- * The packages with the kernel and its modules that the distribution's meta package stands for
- * today.
- */
-function kernelPackages() {
-  const release = readFileSync("/etc/os-release", "utf8");
-  const id = /^ID=(.*)$/m.exec(release)?.[1] ?? "";
-  const candidates = KERNEL_PACKAGES[id] ?? [];
-  for (const candidate of candidates) {
-    const { stdout } = tryRun("apt-cache", ["depends", candidate]);
-    const names = [...stdout.matchAll(/Depends: (linux-(?:image|modules)-[0-9][^\s]*)/g)].map(
-      (each) => each[1],
-    );
-    if (names.length === 0) continue;
-    const version = names[0].replace("linux-image-", "").replace("unsigned-", "");
-    const modules = `linux-modules-${version}`;
-    const hasModules = tryRun("apt-cache", ["show", modules]).status === 0;
-    return hasModules && !names.includes(modules) ? [...names, modules] : names;
-  }
-  return [];
-}
-
-/** The files of the modules, those they depend on before them. */
-function modulesOf(unpacked, version) {
-  const directory = ["lib/modules", "usr/lib/modules"]
-    .map((each) => path.join(unpacked, each, version))
-    .find(existsSync);
-  if (directory === undefined) stop(`the kernel package holds no modules for ${version}`);
-  const files = new Map();
-  for (const file of readdirSync(directory, { recursive: true }).map(String)) {
-    const [, name] = /([^/]+)\.ko(?:\.xz|\.zst)?$/.exec(file) ?? [];
-    if (name !== undefined) files.set(name.replaceAll("-", "_"), path.join(directory, file));
-  }
-  return { power: inLoadOrder(POWER_MODULES, files), network: inLoadOrder(NETWORK_MODULES, files) };
-}
-
-function inLoadOrder(names, files, ordered = new Map()) {
-  for (const name of names.map((each) => each.replaceAll("-", "_"))) {
-    const file = files.get(name);
-    if (file === undefined || ordered.has(name)) continue;
-    const bytes = moduleBytes(file);
-    const [, depends = ""] = /\0depends=([^\0]*)\0/.exec(bytes.toString("latin1")) ?? [];
-    inLoadOrder(depends.split(",").filter(Boolean), files, ordered);
-    ordered.set(name, { name, bytes });
-  }
-  return [...ordered.values()];
-}
-
-function moduleBytes(file) {
-  if (file.endsWith(".ko")) return readFileSync(file);
-  return run(file.endsWith(".xz") ? "xz" : "zstd", ["-dc", file], { encoding: "buffer" });
-}
-
 function makeInitramfs(root, modules, output) {
   for (const directory of ["bin", "etc", "modules", "proc", "sys", "dev"]) {
     mkdirSync(path.join(root, directory), { recursive: true });
@@ -258,19 +179,7 @@ function makeInitramfs(root, modules, output) {
   }
   const network = modules.network.map(({ name }) => name).join("\n");
   writeFileSync(path.join(root, "modules", "network"), network);
-  const files = readdirSync(root, { recursive: true }).map(String).sort();
-  const options = ["--quiet", "-o", "-H", "newc", "-R", "0:0", "--reproducible"];
-  const input = Buffer.from(files.join("\n"));
-  writeFileSync(output, run("cpio", options, { cwd: root, input, encoding: "buffer" }));
-}
-
-function installBusybox(directory) {
-  const busybox = findProgram("busybox") ?? stop("busybox is missing");
-  copyFileSync(busybox, path.join(directory, "busybox"));
-  const applets = run(busybox, ["--list"]).split("\n");
-  for (const name of applets.filter((each) => each !== "" && each !== "busybox")) {
-    symlinkSync("busybox", path.join(directory, name));
-  }
+  packInitramfs(root, output);
 }
 
 function installRecipe(source, target) {
@@ -278,11 +187,11 @@ function installRecipe(source, target) {
   chmodSync(target, 0o755);
 }
 
-function recipe(image, file) {
+export function recipe(image, file) {
   return path.join(RECIPES, image, file);
 }
 
-function freshDirectory(name) {
+export function freshDirectory(name) {
   const directory = path.join(BUILD, name);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -290,7 +199,7 @@ function freshDirectory(name) {
 }
 
 /** What `inn image import` reads. */
-function describe(directory, description) {
+export function describe(directory, description) {
   const json = JSON.stringify({ architecture: "x86_64", ...description }, undefined, 2);
   writeFileSync(path.join(directory, "image.json"), `${json}\n`);
 }

@@ -28,6 +28,10 @@ if (values.for !== "build") {
   const { buildImages } = await import("./images.mjs");
   buildImages();
 }
+if (values.for === "test") {
+  const { buildDebian } = await import("./debian-image.mjs");
+  buildDebian();
+}
 const { bundle } = await import("./build.mjs");
 await bundle();
 

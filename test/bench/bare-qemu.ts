@@ -53,7 +53,7 @@ async function startBare(
   running: Set<QemuProcess>,
 ): Promise<StartedBare> {
   const guestUid = randomIdSource.uuid();
-  const launch = { ...guest, guestUid, epoch: 1, vcpuCount: 1, disks: [], isIncoming: false };
+  const launch = { ...guest, guestUid, epoch: 1, vcpuCount: 1, cpuMillis: 1000, disks: [], isIncoming: false };
   const directory = new CopyDirectory(root, launch);
   const startedMs = performance.now();
   await directory.make();

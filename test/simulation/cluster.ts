@@ -87,7 +87,15 @@ export class Cluster implements World {
         const guest = guests.look(ref, nowMs);
         return guest === undefined || guest.run === "ended"
           ? []
-          : [{ ...ref, nodeId: id, run: guest.run }];
+          : [
+              {
+                ...ref,
+                nodeId: id,
+                run: guest.run,
+                cpuMillis: guest.cpuMillis,
+                memoryMib: guest.usableMib,
+              },
+            ];
       }),
     );
   }
@@ -118,6 +126,7 @@ export class Cluster implements World {
     const isHit = (chance: number): boolean => this.#areEnginesFaulty && prng.chance(chance);
     return {
       launchFails: () => isHit(scenario.launchFailsChance),
+      resizeFails: () => isHit(scenario.resizeFailsChance),
       migrationFails: () => isHit(scenario.migrationFailsChance),
       fateOf: (_: CopyLaunch) => ({
         ignoresShutdown: isHit(scenario.ignoresShutdownChance),

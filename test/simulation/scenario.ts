@@ -22,6 +22,7 @@ export interface Scenario {
   readonly mirrorLagMs: number;
   readonly launchFailsChance: number;
   readonly migrationFailsChance: number;
+  readonly resizeFailsChance: number;
   readonly endsItselfChance: number;
   readonly ignoresShutdownChance: number;
 }
@@ -71,6 +72,7 @@ export function drawScenario(seed: number): Scenario {
     migrationFailsChance: sometimes(0.5),
     endsItselfChance: sometimes(0.5),
     ignoresShutdownChance: sometimes(0.5),
+    resizeFailsChance: sometimes(0.5),
   };
 }
 

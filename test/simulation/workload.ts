@@ -19,6 +19,7 @@ import { createGuest } from "../../services/controller/src/commands/create-guest
 import { deleteGuest } from "../../services/controller/src/commands/delete-guest.js";
 import { migrateGuest } from "../../services/controller/src/commands/migrate-guest.js";
 import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
+import { resizeGuest } from "../../services/controller/src/commands/resize-guest.js";
 import { setRunState } from "../../services/controller/src/commands/set-run-state.js";
 import type { Controller } from "../../services/controller/src/controller.js";
 import type { Acknowledged } from "./checkers/durable-mutations.js";
@@ -48,6 +49,7 @@ const WEIGHTS = {
   pause: 2,
   resume: 3,
   cancel: 2,
+  resize: 6,
   quota: 1,
   cordon: 1,
   uncordon: 2,
@@ -62,6 +64,7 @@ const SENSIBLE_PHASE: Readonly<Partial<Record<Verb, GuestPhase>>> = {
   migrate: "RUNNING",
   pause: "RUNNING",
   resume: "PAUSED",
+  resize: "RUNNING",
 };
 
 export class Workload {
@@ -126,6 +129,8 @@ export class Workload {
         return { what, isOperation, run: (controller) => deleteGuest(controller, guest) };
       case "migrate":
         return { what, isOperation, run: this.#migration(guest) };
+      case "resize":
+        return { what, isOperation, run: this.#resize(guest) };
       case "cancel":
         return this.#cancellation(requestId);
       case "quota":
@@ -188,6 +193,12 @@ export class Workload {
   #migration(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
     const targetNodeId = this.#prng.chance(0.3) ? this.#prng.pick(NODE_IDS) : "";
     return (controller) => migrateGuest(controller, { ...guest, targetNodeId, downtimeMsMax: 300 });
+  }
+
+  #resize(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const cpuMillis = this.#prng.pick([undefined, 250, 500, 1000, 2000]);
+    const memoryMib = this.#prng.pick([undefined, 64, 128, 256, 512, 1024]);
+    return (controller) => resizeGuest(controller, { ...guest, cpuMillis, memoryMib });
   }
 
   #cancellation(requestId: string): Command {

@@ -79,13 +79,14 @@ describe("taking assignments", () => {
 });
 
 describe("starting where guests run already", () => {
-  it("adopts the copy that its journal explains, without touching it", async () => {
+  it("adopts the copy that its journal explains, which goes on", async () => {
     put({ assignment: { guestUid: A }, launchedEpoch: 1 });
     engine.place({ guestUid: A, epoch: 1 }, "running");
     const agent = await anAgent();
     await settle();
     expect(agent.adoptedCount).toBe(1);
-    expect(engine.acts).toEqual(["adopt 1"]);
+    // Its limits are set anew, for this process does not know them.
+    expect(engine.acts).toEqual(["adopt 1", "set 1000m 256MiB 1"]);
     expect(reports[0]).toMatchObject({ isFull: true });
     expect(reports[0]?.copies).toHaveLength(1);
   });

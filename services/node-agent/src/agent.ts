@@ -224,5 +224,11 @@ function copyKey({ guestUid, epoch }: CopyRef): string {
 }
 
 function newEntry(assignment: GuestAssignment, nowMs: number): JournalEntry {
-  return { assignment, launchedEpoch: undefined, ...NEVER_STARTED, updatedAtMs: nowMs };
+  return {
+    assignment,
+    launchedEpoch: undefined,
+    launchedWith: undefined,
+    ...NEVER_STARTED,
+    updatedAtMs: nowMs,
+  };
 }

@@ -10,6 +10,9 @@ import type { ObservedCommit, Records } from "../records.js";
 export interface CopyOnNode extends CopyRef {
   readonly nodeId: string;
   readonly run: SimGuest["run"];
+  /** What it may use. */
+  readonly cpuMillis: number;
+  readonly memoryMib: number;
 }
 
 export interface DisksOnNode {

@@ -45,7 +45,18 @@ function differencesOf(guest: Guest, copies: readonly CopyOnNode[]): string[] {
     ({ nodeId, epoch, run }) =>
       nodeId === placement?.nodeId && epoch === placement.epoch && wantedRuns.includes(run),
   );
-  return isThere ? [] : [`${what}, but ${mine.map(shown).join() || "there is no copy"}`];
+  if (!isThere) return [`${what}, but ${mine.map(shown).join() || "there is no copy"}`];
+  return oddSizes(guest, mine).map((odd) => `${what}, but ${odd}`);
+}
+
+function oddSizes(guest: Guest, copies: readonly CopyOnNode[]): string[] {
+  if (guest.status.resize !== undefined) return ["it is being resized"];
+  const odd = copies.filter((copy) => copy.run === "running" && !hasItsSize(copy, guest));
+  return odd.map((copy) => `${shown(copy)} with ${copy.cpuMillis}m and ${copy.memoryMib} MiB`);
+}
+
+function hasItsSize({ cpuMillis, memoryMib }: CopyOnNode, { spec }: Guest): boolean {
+  return cpuMillis === spec.resources.cpuMillis && memoryMib === spec.resources.memoryMib;
 }
 
 /** A guest that was moved, or taken back, and is to stand still, is left as it is. */

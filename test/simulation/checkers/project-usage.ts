@@ -5,6 +5,7 @@ import {
   QUOTA_KINDS,
   type QuotaKind,
   quotaCounter,
+  takenBy,
   usageOf,
 } from "@innkeeper/core";
 import { type Checker, Violation, type World } from "./checker.js";
@@ -60,5 +61,5 @@ function checkCounters(records: World["records"], project: Project): void {
 function sumOf(guests: readonly Guest[], project: Project, kind: QuotaKind): number {
   return guests
     .filter((guest) => guest.projectId === project.id)
-    .reduce((total, guest) => total + usageOf(guest.spec.resources)[kind], 0);
+    .reduce((total, guest) => total + usageOf(takenBy(guest))[kind], 0);
 }

@@ -59,6 +59,7 @@ const RECORDED: Readonly<Record<Exclude<Operation["kind"], "delete">, (guest: Gu
     pause: ({ status }) => status.phase === "PAUSED",
     resume: ({ status }) => status.phase === "RUNNING",
     migrate: ({ status }) => status.migration === undefined,
+    resize: ({ status }) => status.resize === undefined,
   };
 
 /**

@@ -3,7 +3,7 @@
  * report). Assignments are declarative: applying one twice is the same as once, and an older one
  * never undoes a newer one.
  */
-import type { CopyExit, MigrationProgress } from "./copy.js";
+import type { CopyExit, LaunchSize, MigrationProgress } from "./copy.js";
 import type { ErrorDetail } from "./errors.js";
 import type { RestartPolicy } from "./guest.js";
 import type { ImageManifest } from "./image.js";
@@ -37,7 +37,13 @@ export interface GuestAssignment {
   readonly desired: AssignedState;
   readonly engine: EngineName;
   readonly mode: Mode;
+  /** vCPUs that a launch gives it; a running copy keeps what it has. */
   readonly vcpuCount: number;
+  /** Share of the host's CPUs that it may use now. */
+  readonly cpuMillis: number;
+  /** Memory that a launch gives it. More than `memoryMib` only for a copy that is received. */
+  readonly memoryMibMax: number;
+  /** Memory that it may use now. */
   readonly memoryMib: number;
   /** Size of its disk, 0 for none. */
   readonly diskMib: number;
@@ -51,6 +57,7 @@ export interface GuestAssignment {
 }
 
 /**
+ * `resizing`: runs, and its resources are being changed.
  * `taken`: the newest assignment is journaled, the agent has not looked at the copy under it yet.
  */
 export const COPY_STATES = [
@@ -67,6 +74,7 @@ export const COPY_STATES = [
   "sending",
   "sent",
   "absent",
+  "resizing",
 ] as const;
 export type CopyState = (typeof COPY_STATES)[number];
 
@@ -80,8 +88,10 @@ export interface CopyReport {
   readonly restartCount: number;
   readonly startedAtMs: number | undefined;
   readonly lastExit: CopyExit | undefined;
-  /** Why it is `failed`, or why the last migration failed. */
+  /** Why it is `failed`, or why its last migration or change of resources failed. */
   readonly error: ErrorDetail | undefined;
   readonly incomingUri: string | undefined;
   readonly migration: MigrationProgress | undefined;
+  /** What the present copy was launched with. */
+  readonly launchedWith: LaunchSize | undefined;
 }

@@ -2,13 +2,13 @@
  * A guest: `spec` is desired and written by users, `status` is observed and written by the leader
  * only. The phase is set in one place, `guest-lifecycle.ts`.
  */
-import type { CopyExit } from "./copy.js";
+import type { CopyExit, LaunchSize } from "./copy.js";
 import type { ErrorDetail } from "./errors.js";
 import type { GuestPhase } from "./guest-phase.js";
 import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
 import type { PlacementDecision, Rejection } from "./placement.js";
-import type { Resources } from "./resources.js";
+import { maxResources, type Resources } from "./resources.js";
 
 export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
 export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
@@ -76,6 +76,12 @@ export interface Migration {
   readonly error: ErrorDetail | undefined;
 }
 
+/** A change of resources under way. Until its node confirms it, the guest holds both amounts. */
+export interface Resize {
+  /** What it had, and has again if the change cannot be made. */
+  readonly from: Resources;
+}
+
 export interface GuestStatus {
   readonly phase: GuestPhase;
   /** UPPER_SNAKE, why the guest is in this phase; empty when there is nothing to say. */
@@ -83,6 +89,9 @@ export interface GuestStatus {
   readonly message: string;
   readonly placement: Placement | undefined;
   readonly migration: Migration | undefined;
+  readonly resize: Resize | undefined;
+  /** What its present copy was launched with; undefined before the first. */
+  readonly launchedWith: LaunchSize | undefined;
   /** Why it fits nowhere, while PENDING. */
   readonly rejections: readonly Rejection[];
   /** Highest epoch ever given to a copy of this guest. */
@@ -114,6 +123,14 @@ export interface Guest {
   readonly operationId: string;
   readonly spec: GuestSpec;
   readonly status: GuestStatus;
+}
+
+/**
+ * What the guest holds of its node and its project's quota. While it is resized, the larger of both
+ * amounts of each kind: what it gives back is free only when it has given it back.
+ */
+export function takenBy({ spec, status }: Pick<Guest, "spec" | "status">): Resources {
+  return status.resize ? maxResources(spec.resources, status.resize.from) : spec.resources;
 }
 
 /** At least one vCPU; more than 1000 milli-CPUs need another. */

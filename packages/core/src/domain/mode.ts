@@ -25,4 +25,8 @@ export interface ModeAbility {
   readonly acceleration: Acceleration;
   readonly canLiveMigrate: boolean;
   readonly canPause: boolean;
+  /** The CPU share of a running guest can be changed, up to the vCPUs that it was launched with. */
+  readonly canSetCpu: boolean;
+  /** A running guest can give memory back and get it again, up to what it was launched with. */
+  readonly canSetMemory: boolean;
 }

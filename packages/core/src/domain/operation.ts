@@ -13,6 +13,7 @@ export const OPERATION_KINDS = [
   "pause",
   "resume",
   "migrate",
+  "resize",
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 

@@ -23,6 +23,11 @@ export function subtractResources(left: Resources, right: Resources): Resources 
   return mapResources((kind) => left[kind] - right[kind]);
 }
 
+/** The larger amount of each kind. */
+export function maxResources(left: Resources, right: Resources): Resources {
+  return mapResources((kind) => Math.max(left[kind], right[kind]));
+}
+
 export function sumResources(all: Iterable<Resources>): Resources {
   let sum = NO_RESOURCES;
   for (const one of all) sum = addResources(sum, one);

@@ -6,7 +6,7 @@
  * J2 An entry with desired state `absent` is kept as a tombstone until it is dropped.
  */
 import type { GuestAssignment } from "../domain/assignment.js";
-import type { CopyExit } from "../domain/copy.js";
+import type { CopyExit, LaunchSize } from "../domain/copy.js";
 import type { ErrorDetail } from "../domain/errors.js";
 
 export interface JournalEntry {
@@ -16,6 +16,8 @@ export interface JournalEntry {
    * launch.
    */
   readonly launchedEpoch: number | undefined;
+  /** What that copy was launched with; written before the launch. */
+  readonly launchedWith: LaunchSize | undefined;
   /** `startCount` of the assignment under which the restarts below are counted. */
   readonly startCount: number;
   readonly restartCount: number;

@@ -13,7 +13,13 @@
  * E6 The end of a copy is seen within a second, with its reason, also for adopted copies.
  */
 
-import type { CopyExit, CopyRef, MigrationProgress } from "../domain/copy.js";
+import type {
+  CopyExit,
+  CopyRef,
+  CopyResources,
+  CopyUsage,
+  MigrationProgress,
+} from "../domain/copy.js";
 import type { DiskFormat } from "../domain/image.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
 
@@ -41,6 +47,9 @@ export interface CopyDisk {
 export interface CopyLaunch extends CopyRef {
   readonly mode: Mode;
   readonly vcpuCount: number;
+  /** Share of the host's CPUs, from the first instruction on, where the engine can limit it. */
+  readonly cpuMillis: number;
+  /** As long as the copy lives, it can have less but never more. */
   readonly memoryMib: number;
   readonly boot: BootSource & {
     /**
@@ -87,6 +96,14 @@ export interface EngineCopy {
   pause(): Promise<void>;
   /** Runs the vCPUs. Idempotent. Takes a `sent` copy back and starts a `received` one. */
   resume(): Promise<void>;
+  /**
+   * Resolves when the limits hold and the guest has given back what it must. Idempotent.
+   * @throws `precondition`: NO_LIVE_RESIZE when this engine, mode or host cannot, or the amount is
+   * more than the copy was launched with; MEMORY_NOT_GIVEN_BACK when the guest does not in time.
+   */
+  setResources(resources: CopyResources): Promise<void>;
+  /** What it takes now; undefined when it has ended or nobody knows. */
+  usage(): Promise<CopyUsage | undefined>;
   /** Asks the guest to power off; resolves when asked, not when done (see `ended`). */
   requestShutdown(): Promise<void>;
   /** Ends the copy at once and removes all that belongs to it. Idempotent. */

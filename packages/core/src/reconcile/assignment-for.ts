@@ -2,7 +2,8 @@
 
 import { assert } from "../domain/assert.js";
 import type { AssignedState, GuestAssignment } from "../domain/assignment.js";
-import { type Placement, vcpuCount } from "../domain/guest.js";
+import type { LaunchSize } from "../domain/copy.js";
+import { type Guest, type Placement, vcpuCount } from "../domain/guest.js";
 import type { GuestView } from "./guest-view.js";
 
 export interface AssignmentOrder {
@@ -14,6 +15,7 @@ export interface AssignmentOrder {
 export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAssignment {
   const { guest, image } = view;
   assert(image !== undefined, `guest ${guest.uid} uses an image that does not exist`);
+  const size = launchSize(guest, order.desired);
   return {
     guestUid: guest.uid,
     guestId: guest.id,
@@ -25,7 +27,9 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     desired: order.desired,
     engine: order.placement.engine,
     mode: order.placement.mode,
-    vcpuCount: vcpuCount(guest.spec.resources),
+    vcpuCount: size.vcpuCount,
+    cpuMillis: guest.spec.resources.cpuMillis,
+    memoryMibMax: size.memoryMib,
     memoryMib: guest.spec.resources.memoryMib,
     diskMib: guest.spec.resources.diskMib,
     image: image.manifest,
@@ -35,4 +39,11 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     stopTimeoutMs: guest.spec.stopTimeoutMs,
     migrateTo: order.migrateTo,
   };
+}
+
+/** A stream fits only into a copy of the size that its source was launched with. */
+function launchSize({ spec, status }: Guest, desired: AssignedState): LaunchSize {
+  const { memoryMib } = spec.resources;
+  const fresh = { vcpuCount: vcpuCount(spec.resources), memoryMib };
+  return desired === "incoming" ? (status.launchedWith ?? fresh) : fresh;
 }

@@ -18,6 +18,7 @@ const PHASE_OF: Readonly<Record<CopyState, GuestPhase | undefined>> = {
   sending: undefined,
   sent: undefined,
   absent: undefined,
+  resizing: undefined,
 };
 
 /** The guest as the report shows it; the same object when nothing changed. */
@@ -30,6 +31,7 @@ export function observeCopy(guest: Guest, report: CopyReport): Guest {
     restartCount: report.restartCount,
     startedAtMs: report.startedAtMs,
     lastExit: report.lastExit,
+    launchedWith: report.launchedWith,
   };
   const isSame =
     observed.phase === guest.status.phase &&
@@ -39,7 +41,9 @@ export function observeCopy(guest: Guest, report: CopyReport): Guest {
     observed.restartCount === guest.status.restartCount &&
     observed.startedAtMs === guest.status.startedAtMs &&
     observed.lastExit?.message === guest.status.lastExit?.message &&
-    observed.lastExit?.reason === guest.status.lastExit?.reason;
+    observed.lastExit?.reason === guest.status.lastExit?.reason &&
+    observed.launchedWith?.memoryMib === guest.status.launchedWith?.memoryMib &&
+    observed.launchedWith?.vcpuCount === guest.status.launchedWith?.vcpuCount;
   return isSame ? guest : { ...guest, status: observed };
 }
 

@@ -11,6 +11,7 @@ import {
   type RestartMemory,
 } from "./plan-copy.js";
 
+const AS_ASSIGNED = { cpuMillis: 1000, memoryMib: 256 };
 const NOW_MS = 100_000;
 const RUNS = ["running", "paused", "incoming", "received", "sent"] as const;
 const FAILURE: ErrorDetail = { kind: "precondition", reason: "R", message: "m", metadata: {} };
@@ -203,6 +204,38 @@ describe("planCopy, stop", () => {
   });
 });
 
+describe("the resources of a copy that runs", () => {
+  const smaller = { cpuMillis: 1000, memoryMib: 128 };
+  const running: Copy = { epoch: 2, run: "running" };
+
+  it("are changed when they are not as assigned, or not known", () => {
+    for (const applied of [smaller, undefined]) {
+      const plan = planCopy(aView({ desired: "running", copy: running, applied }));
+      expect(plan).toMatchObject({ state: "resizing", action: "set-resources" });
+    }
+  });
+
+  it("are changed one at a time, and the copy is not told as running meanwhile", () => {
+    const view = aView({ desired: "running", copy: running, applied: undefined, isResizing: true });
+    expect(planCopy(view)).toMatchObject({ state: "resizing", action: undefined });
+  });
+
+  it("are not tried again when they could not be changed", () => {
+    const resizeError = { kind: "precondition", reason: "X", message: "", metadata: {} } as const;
+    const view = aView({ desired: "running", copy: running, applied: smaller, resizeError });
+    expect(planCopy(view)).toMatchObject({ state: "running", action: undefined });
+  });
+
+  it("do not keep a copy from being paused, stopped or removed", () => {
+    for (const desired of ["paused", "stopped", "absent"] as const) {
+      const view = aView({ desired, copy: running, applied: undefined, isResizing: true });
+      expect(planCopy(view).action).toBe(
+        { paused: "pause", stopped: "request-shutdown", absent: "destroy" }[desired],
+      );
+    }
+  });
+});
+
 interface ViewParts {
   readonly desired: GuestAssignment["desired"];
   readonly copy?: Copy;
@@ -211,6 +244,9 @@ interface ViewParts {
   readonly sendError?: ErrorDetail | undefined;
   readonly stopAskedAtMs?: number | undefined;
   readonly mayHaveDisks?: boolean;
+  readonly applied?: CopyView["applied"];
+  readonly isResizing?: boolean;
+  readonly resizeError?: ErrorDetail | undefined;
 }
 
 function aView(parts: ViewParts): CopyView {
@@ -222,6 +258,9 @@ function aView(parts: ViewParts): CopyView {
     sendError: parts.sendError,
     stopAskedAtMs: parts.stopAskedAtMs,
     mayHaveDisks: parts.mayHaveDisks ?? false,
+    applied: "applied" in parts ? parts.applied : AS_ASSIGNED,
+    isResizing: parts.isResizing ?? false,
+    resizeError: parts.resizeError,
     nowMs: NOW_MS,
   };
 }
@@ -259,6 +298,7 @@ const EFFECTS: Readonly<Record<CopyAction, (view: CopyView) => CopyView>> = {
   "remove-disks": (view) => ({ ...view, mayHaveDisks: false }),
   migrate: (view) => ({ ...view, copy: { epoch: view.assignment.epoch, run: "sent" } }),
   "cancel-migration": (view) => ({ ...view, isSending: false }),
+  "set-resources": (view) => ({ ...view, applied: view.assignment }),
 };
 
 function describeView({ assignment, copy, memory, ...rest }: CopyView): string {

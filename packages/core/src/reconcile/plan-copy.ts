@@ -8,7 +8,7 @@
 
 import { assertNever } from "../domain/assert.js";
 import type { CopyState, GuestAssignment } from "../domain/assignment.js";
-import type { CopyExit } from "../domain/copy.js";
+import type { CopyExit, CopyResources } from "../domain/copy.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import { backoffMs, wasHealthyRun } from "./backoff.js";
 
@@ -39,6 +39,12 @@ export interface CopyView {
   readonly sendError: ErrorDetail | undefined;
   /** When power-off was asked for under this assignment. */
   readonly stopAskedAtMs: number | undefined;
+  /** What the copy is known to be limited to. */
+  readonly applied: CopyResources | undefined;
+  /** Its limits are being changed right now. */
+  readonly isResizing: boolean;
+  /** Why that failed under this assignment, if it did. */
+  readonly resizeError: ErrorDetail | undefined;
   /** Disks of the guest may be on this host. */
   readonly mayHaveDisks: boolean;
   readonly nowMs: number;
@@ -53,7 +59,8 @@ export type CopyAction =
   | "destroy"
   | "remove-disks"
   | "migrate"
-  | "cancel-migration";
+  | "cancel-migration"
+  | "set-resources";
 
 /**
  * `state` is what to report; `action` what to do now; `wakeAtMs` when to look again at the latest.
@@ -124,9 +131,18 @@ function planRunning(view: CopyView): CopyPlan {
   if (isSending) return act("running", "cancel-migration");
   if (copy.run === "incoming") return settled("incoming");
   if (assignment.desired === "running") {
-    return copy.run === "running" ? settled("running") : act("starting", "resume");
+    return copy.run === "running" ? planResources(view) : act("starting", "resume");
   }
   return copy.run === "running" ? act("running", "pause") : settled("paused");
+}
+
+/** Only a guest that runs can give memory back. */
+function planResources({ assignment, applied, isResizing, resizeError }: CopyView): CopyPlan {
+  if (isResizing) return settled("resizing");
+  const isApplied =
+    applied?.cpuMillis === assignment.cpuMillis && applied.memoryMib === assignment.memoryMib;
+  if (isApplied || resizeError !== undefined) return settled("running");
+  return act("resizing", "set-resources");
 }
 
 function planStart({ assignment, memory, nowMs }: CopyView): CopyPlan {

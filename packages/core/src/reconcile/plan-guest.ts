@@ -11,12 +11,13 @@
 
 import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
-import type { Guest } from "../domain/guest.js";
+import { type Guest, takenBy } from "../domain/guest.js";
 import { withPhase } from "../domain/guest-lifecycle.js";
 import { assignmentFor } from "./assignment-for.js";
 import { type GuestPlan, type GuestView, IDLE, type Release } from "./guest-view.js";
 import { observeCopy } from "./observe-copy.js";
 import { planMigration } from "./plan-migration.js";
+import { planResize } from "./plan-resize.js";
 import { endOperation, releaseOperation, settleOperation } from "./settle-operation.js";
 
 export function planGuest(view: GuestView): GuestPlan {
@@ -72,7 +73,10 @@ function planPlaced(view: GuestView): GuestPlan {
     const assignment = assignmentFor(view, { placement, desired: guest.spec.desired });
     return { do: "act", assignments: [{ nodeId: placement.nodeId, assignment }] };
   }
-  return writeObserved(view, observeCopy(guest, copy));
+  const observed = observeCopy(guest, copy);
+  const { resize } = guest.status;
+  const resized = resize && planResize(view, copy, { observed, resize });
+  return resized ?? writeObserved(view, observed);
 }
 
 /** The node has taken the newest assignment, and the report is about the copy that may run. */
@@ -115,7 +119,7 @@ function writeObserved(view: GuestView, guest: Guest): GuestPlan {
 /** Every node that may hold something of the guest. */
 export function placementsOf(guest: Guest): Release[] {
   const { placement, migration } = guest.status;
-  const resources = guest.spec.resources;
+  const resources = takenBy(guest);
   const nodeIds = new Set<string>();
   if (placement) nodeIds.add(placement.nodeId);
   if (migration) nodeIds.add(migration.sourceNodeId).add(migration.target.nodeId);

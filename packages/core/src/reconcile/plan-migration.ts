@@ -15,7 +15,7 @@
  */
 import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
-import type { Guest, Migration } from "../domain/guest.js";
+import { type Guest, type Migration, takenBy } from "../domain/guest.js";
 import { assignmentFor } from "./assignment-for.js";
 import {
   type GuestPlan,
@@ -218,7 +218,7 @@ function finish(
     (error === undefined
       ? endOperation(operation, { state: "succeeded", message: `moved to ${to}`, nowMs })
       : endOperation(operation, { state: isCancelled ? "cancelled" : "failed", error, nowMs }));
-  const releases = [{ nodeId: releaseNodeId, resources: guest.spec.resources }];
+  const releases = [{ nodeId: releaseNodeId, resources: takenBy(guest) }];
   return { do: "write", guest: releaseOperation(guest, ended), operation: ended, releases };
 }
 

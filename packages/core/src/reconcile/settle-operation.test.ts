@@ -16,6 +16,12 @@ const OUTCOMES: Readonly<Record<OperationKind, Partial<Record<GuestPhase, string
   stop: { STOPPED: "succeeded", FAILED: "failed" },
   delete: {},
   migrate: {},
+  resize: {
+    RUNNING: "succeeded",
+    STARTING: "succeeded",
+    STOPPED: "succeeded",
+    FAILED: "succeeded",
+  },
 };
 
 const CASES = OPERATION_KINDS.flatMap((kind) =>

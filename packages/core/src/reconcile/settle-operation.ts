@@ -23,6 +23,7 @@ const ENDS: Readonly<Partial<Record<OperationKind, Ends>>> = {
   start: { reached: ["RUNNING", "STOPPED"], failed: ["FAILED"] },
   resume: { reached: ["RUNNING"], failed: ["FAILED", "STOPPED"] },
   pause: { reached: ["PAUSED"], failed: ["FAILED", "STOPPED"] },
+  resize: { reached: ["RUNNING", "STOPPED", "FAILED", "STARTING"], failed: [] },
   stop: { reached: ["STOPPED"], failed: ["FAILED"] },
 };
 
@@ -35,10 +36,12 @@ export function settleOperation(
   if (operation === undefined || operation.state !== "running") return undefined;
   const ends = ENDS[operation.kind];
   const isObserved = guest.status.observedGeneration === guest.generation;
-  if (ends === undefined || !isObserved) return undefined;
+  const isApplied = operation.kind !== "resize" || guest.status.resize === undefined;
+  if (ends === undefined || !isObserved || !isApplied) return undefined;
   const { phase } = guest.status;
   if (ends.reached.includes(phase)) {
-    return endOperation(operation, { state: "succeeded", message: outcome(guest), nowMs });
+    const message = outcome(guest, operation.kind);
+    return endOperation(operation, { state: "succeeded", message, nowMs });
   }
   if (!ends.failed.includes(phase)) return undefined;
   return endOperation(operation, { state: "failed", error: failureOf(guest), nowMs });
@@ -63,7 +66,9 @@ export function releaseOperation(guest: Guest, operation: Operation | undefined)
   return hasEnded && guest.operationId === operation.id ? { ...guest, operationId: "" } : guest;
 }
 
-function outcome({ status }: Guest): string {
+function outcome({ spec, status }: Guest, kind: OperationKind): string {
+  const { cpuMillis, memoryMib } = spec.resources;
+  if (kind === "resize") return `${cpuMillis}m CPU, ${memoryMib} MiB, ${status.phase}`;
   const where = status.placement ? ` on ${status.placement.nodeId}` : "";
   return `${status.phase}${where}`;
 }

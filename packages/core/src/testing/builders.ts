@@ -25,6 +25,9 @@ const AT_MS = 1_767_225_600_000;
 const UID = "00000000-0000-4000-8000-000000000001";
 const SHA256 = "0123456789abcdef".repeat(4);
 
+/** What every copy here is launched with. */
+const LAUNCHED = { vcpuCount: 1, memoryMib: 256 };
+
 const ABILITY: ModeAbility = {
   engine: "sim",
   engineVersion: "1",
@@ -32,6 +35,8 @@ const ABILITY: ModeAbility = {
   acceleration: "none",
   canLiveMigrate: true,
   canPause: true,
+  canSetCpu: true,
+  canSetMemory: true,
 };
 
 const PROJECT: Project = { id: "default", quota: {}, createdAtMs: AT_MS, updatedAtMs: AT_MS };
@@ -99,6 +104,8 @@ const GUEST: Guest = {
     message: "",
     placement: undefined,
     migration: undefined,
+    resize: undefined,
+    launchedWith: undefined,
     rejections: [],
     epochLast: 0,
     observedGeneration: 0,
@@ -135,6 +142,8 @@ const ASSIGNMENT: GuestAssignment = {
   engine: "sim",
   mode: "hybrid",
   vcpuCount: 1,
+  cpuMillis: 1000,
+  memoryMibMax: 256,
   memoryMib: 256,
   diskMib: 0,
   image: IMAGE.manifest,
@@ -157,12 +166,14 @@ const COPY_REPORT: CopyReport = {
   error: undefined,
   incomingUri: undefined,
   migration: undefined,
+  launchedWith: LAUNCHED,
 };
 
 /** Launched once, and running since. */
 const JOURNAL_ENTRY: JournalEntry = {
   assignment: ASSIGNMENT,
   launchedEpoch: 1,
+  launchedWith: LAUNCHED,
   startCount: 0,
   restartCount: 0,
   restartsInARow: 0,
@@ -186,7 +197,12 @@ export function aGuest(overrides: Overrides<Guest> & GuestShorthand = {}): Guest
   const placed =
     onNode === undefined
       ? withoutUndefined({ phase })
-      : { phase: phase ?? "RUNNING", epochLast: 1, placement: aPlacement({ nodeId: onNode }) };
+      : {
+          phase: phase ?? "RUNNING",
+          epochLast: 1,
+          launchedWith: LAUNCHED,
+          placement: aPlacement({ nodeId: onNode }),
+        };
   const guest = merged(GUEST, { spec: { resources }, status: placed });
   return merged(guest, fields);
 }

@@ -38,6 +38,8 @@ const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const COUNTER = { min: 0, max: 2 ** 52 };
 /** The last moment that a Timestamp can tell: the end of the year 9999. */
 const TIME_MS = { min: 0, max: 253_402_300_799_999 };
+const VCPU_COUNT = { min: 1, max: 1024 };
+const MEMORY_MIB = { min: 1, max: 2 ** 32 };
 const DOWNTIME_MS = { min: 0, max: 60_000 };
 const HOUR_MS = 3_600_000;
 const NAME_LENGTH_MAX = 63;
@@ -72,8 +74,10 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     desired,
     engine: parseOneOf("engine", proto.engine, ENGINE_NAMES),
     mode: parseOneOf<Mode>("mode", mode, MODES),
-    vcpuCount: parseInteger("vcpu_count", proto.vcpuCount, { min: 1, max: 1024 }),
-    memoryMib: parseInteger("memory_mib", proto.memoryMib, { min: 1, max: 2 ** 32 }),
+    vcpuCount: parseInteger("vcpu_count", proto.vcpuCount, VCPU_COUNT),
+    cpuMillis: parseInteger("cpu_millis", proto.cpuMillis, { min: 1, max: 1000 * VCPU_COUNT.max }),
+    memoryMibMax: parseInteger("memory_mib_max", proto.memoryMibMax, MEMORY_MIB),
+    memoryMib: parseInteger("memory_mib", proto.memoryMib, MEMORY_MIB),
     diskMib: parseInteger("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
     commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),
@@ -133,6 +137,10 @@ export function parseReport(proto: ProtoReport): CopyReport {
     error: parseError(proto.error),
     incomingUri: proto.incomingUri === "" ? undefined : parseUri("incoming_uri", proto.incomingUri),
     migration: parseProgress(proto.migration),
+    launchedWith: proto.launchedWith && {
+      vcpuCount: parseInteger("launched_with.vcpu_count", proto.launchedWith.vcpuCount, VCPU_COUNT),
+      memoryMib: parseInteger("launched_with.memory_mib", proto.launchedWith.memoryMib, MEMORY_MIB),
+    },
   };
 }
 

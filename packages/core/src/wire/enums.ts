@@ -89,6 +89,7 @@ export const OPERATION_KIND_TO_PROTO = {
   pause: ProtoOperationKind.PAUSE,
   resume: ProtoOperationKind.RESUME,
   migrate: ProtoOperationKind.MIGRATE,
+  resize: ProtoOperationKind.RESIZE,
 } satisfies Record<OperationKind, ProtoOperationKind>;
 
 export const OPERATION_STATE_TO_PROTO = {

@@ -79,6 +79,8 @@ export function abilityToProto(ability: ModeAbility): ProtoAbility {
     acceleration: ability.acceleration,
     liveMigration: ability.canLiveMigrate,
     pause: ability.canPause,
+    setCpu: ability.canSetCpu,
+    setMemory: ability.canSetMemory,
   };
 }
 
@@ -91,5 +93,7 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
     acceleration: parseOneOf(`${field}.acceleration`, proto.acceleration, ACCELERATIONS),
     canLiveMigrate: proto.liveMigration,
     canPause: proto.pause,
+    canSetCpu: proto.setCpu,
+    canSetMemory: proto.setMemory,
   };
 }

@@ -94,15 +94,21 @@ function parseGuestResources(field: string, proto: ProtoResources | undefined): 
   if (proto === undefined) {
     return { cpuMillis: CPU_MILLIS.unset, memoryMib: MEMORY_MIB.unset, diskMib: 0 };
   }
-  const cpuMillis = parseInteger(`${field}.cpu_millis`, proto.cpuMillis, CPU_MILLIS);
-  if (cpuMillis % CPU_MILLIS_STEP !== 0) {
-    throw invalidField(`${field}.cpu_millis`, cpuMillis, `a multiple of ${CPU_MILLIS_STEP}`);
-  }
   return {
-    cpuMillis,
-    memoryMib: parseInteger(`${field}.memory_mib`, proto.memoryMib, MEMORY_MIB),
+    cpuMillis: parseCpuMillis(`${field}.cpu_millis`, proto.cpuMillis),
+    memoryMib: parseMemoryMib(`${field}.memory_mib`, proto.memoryMib),
     diskMib: parseInteger(`${field}.disk_mib`, proto.diskMib, DISK_MIB),
   };
+}
+
+export function parseCpuMillis(field: string, value: number): number {
+  const cpuMillis = parseInteger(field, value, CPU_MILLIS);
+  if (cpuMillis % CPU_MILLIS_STEP === 0) return cpuMillis;
+  throw invalidField(field, cpuMillis, `a multiple of ${CPU_MILLIS_STEP}`);
+}
+
+export function parseMemoryMib(field: string, value: number): number {
+  return parseInteger(field, value, MEMORY_MIB);
 }
 
 export function guestToProto({ value: guest, revision }: Versioned<Guest>): ProtoGuest {
@@ -152,6 +158,7 @@ function statusToProto({ status }: Guest): ProtoStatus {
     startTime: status.startedAtMs === undefined ? undefined : new Date(status.startedAtMs),
     lastExit: status.lastExit && { ...status.lastExit },
     observedGeneration: status.observedGeneration,
+    launchedWith: status.launchedWith,
   };
 }
 

@@ -6,6 +6,7 @@ import type {
   GuestServiceServer,
   ListGuestsRequest,
   MigrateGuestRequest,
+  ResizeGuestRequest,
   UpdateGuestRequest,
 } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import type { Operation as ProtoOperation } from "@innkeeper/proto/innkeeper/v1/operation";
@@ -13,10 +14,17 @@ import { findGuest, type GuestCommand } from "../commands/change-guest.js";
 import { createGuest } from "../commands/create-guest.js";
 import { deleteGuest } from "../commands/delete-guest.js";
 import { migrateGuest } from "../commands/migrate-guest.js";
+import { resizeGuest } from "../commands/resize-guest.js";
 import { type RunStateVerb, setRunState } from "../commands/set-run-state.js";
 import { type UpdateGuestInput, updateGuest } from "../commands/update-guest.js";
 import type { Controller } from "../controller.js";
-import { guestToProto, parseNewGuest, STOP_TIMEOUT } from "./guest-codec.js";
+import {
+  guestToProto,
+  parseCpuMillis,
+  parseMemoryMib,
+  parseNewGuest,
+  STOP_TIMEOUT,
+} from "./guest-codec.js";
 import {
   pageOf,
   parseEtag,
@@ -73,6 +81,7 @@ export function guestService(controller: Controller): GuestServiceServer {
     pauseGuest: verb("pause"),
     resumeGuest: verb("resume"),
     migrateGuest: unary(log, (request) => answer(migrateGuest(controller, parseMigrate(request)))),
+    resizeGuest: unary(log, (request) => answer(resizeGuest(controller, parseResize(request)))),
     watchGuests: serverStream(log, (request, signal) =>
       watchGuests(controller, {
         projectId: parseOptionalName("project_id", request.projectId),
@@ -104,6 +113,18 @@ function parseMigrate(request: MigrateGuestRequest) {
     ...parseCommand(request),
     targetNodeId: parseOptionalName("target_node_id", request.targetNodeId),
     downtimeMsMax: asked === 0 ? DOWNTIME_MS_DEFAULT : asked,
+  };
+}
+
+function parseResize(request: ResizeGuestRequest) {
+  const { cpuMillis, memoryMib } = request;
+  if (cpuMillis === undefined && memoryMib === undefined) {
+    throw invalidField("cpu_millis", "unset", "at least one of cpu_millis and memory_mib");
+  }
+  return {
+    ...parseCommand(request),
+    cpuMillis: cpuMillis === undefined ? undefined : parseCpuMillis("cpu_millis", cpuMillis),
+    memoryMib: memoryMib === undefined ? undefined : parseMemoryMib("memory_mib", memoryMib),
   };
 }
 

@@ -140,6 +140,8 @@ function newGuest({ clock, ids }: CommandContext, input: CreateGuestInput): Gues
       message: "",
       placement: undefined,
       migration: undefined,
+      resize: undefined,
+      launchedWith: undefined,
       rejections: [],
       epochLast: 0,
       observedGeneration: 0,

@@ -31,6 +31,8 @@ export function orphanOrder(
     engine: "qemu",
     mode: "hybrid",
     vcpuCount: 1,
+    cpuMillis: 1000,
+    memoryMibMax: 1,
     memoryMib: 1,
     diskMib: 0,
     image: {

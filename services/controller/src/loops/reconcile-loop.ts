@@ -16,6 +16,7 @@ import {
   RESOURCE_KINDS,
   recordKey,
   type Transaction,
+  takenBy,
   usageOf,
 } from "@innkeeper/core";
 import type { NodeSessions } from "../sessions/node-sessions.js";
@@ -141,7 +142,7 @@ export class ReconcileLoop {
         ...(operation && operationKey ? [{ key: operationKey, value: operation }] : []),
       ],
       deletes: after ? [] : [key],
-      counters: [...releases(plan), ...(after ? [] : releasedByEnd(guest))],
+      counters: [...releases(plan), ...releasedQuota(guest, after), ...releasedImage(guest, after)],
     };
   }
 }
@@ -156,13 +157,16 @@ function releases(plan: Write): Transaction["counters"] {
   );
 }
 
-/** Quota and the use of its image: what admission took. */
-function releasedByEnd(guest: Guest): Transaction["counters"] {
-  const usage = usageOf(guest.spec.resources);
-  const quota = QUOTA_KINDS.filter((kind) => usage[kind] > 0).map((kind) => ({
-    key: quotaCounter(guest.projectId, kind),
-    delta: -usage[kind],
+/** What the guest takes no more: all that admission took, once it is gone. */
+function releasedQuota(before: Guest, after: Guest | undefined): Transaction["counters"] {
+  const [had, has] = [usageOf(takenBy(before)), after && usageOf(takenBy(after))];
+  return QUOTA_KINDS.map((kind) => ({
+    key: quotaCounter(before.projectId, kind),
+    delta: (has?.[kind] ?? 0) - had[kind],
     max: undefined,
-  }));
-  return [...quota, { key: imageCounter(guest.spec.imageId), delta: -1, max: undefined }];
+  })).filter(({ delta }) => delta !== 0);
+}
+
+function releasedImage({ spec }: Guest, after: Guest | undefined): Transaction["counters"] {
+  return after ? [] : [{ key: imageCounter(spec.imageId), delta: -1, max: undefined }];
 }

@@ -6,6 +6,7 @@ import {
   placementsOf,
   QUOTA_KINDS,
   type Resources,
+  takenBy,
   type Usage,
   usageOf,
 } from "@innkeeper/core";
@@ -24,7 +25,7 @@ export function addPlacements(sums: Map<string, Resources>, guest: Guest, sign: 
 
 export function addUsage(sums: Map<string, Usage>, guest: Guest, sign: 1 | -1): void {
   const sum = sums.get(guest.projectId) ?? NO_USAGE;
-  const usage = usageOf(guest.spec.resources);
+  const usage = usageOf(takenBy(guest));
   const added = Object.fromEntries(
     QUOTA_KINDS.map((kind) => [kind, sum[kind] + sign * usage[kind]]),
   );

@@ -278,7 +278,7 @@ describe("after a restart of the agent", () => {
     const runner = new GuestRunner(context(), aJournalEntry(), copy);
     runner.kick();
     await settle();
-    expect(engine.acts).toEqual([]);
+    expect(engine.acts).toEqual(["set 1000m 256MiB 1"]);
     expect(report(runner)).toBe("running");
     copy.end(PANIC);
     await settle();

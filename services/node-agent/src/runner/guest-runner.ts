@@ -14,6 +14,7 @@ import {
   type CopyExit,
   type CopyPlan,
   type CopyReport,
+  type CopyResources,
   type CopyState,
   type CopyView,
   type Engine,
@@ -21,6 +22,7 @@ import {
   type ErrorDetail,
   type GuestAssignment,
   type JournalEntry,
+  type LaunchSize,
   type Logger,
   type MigrationProgress,
   NEVER_STARTED,
@@ -29,7 +31,9 @@ import {
   toDomainError,
   unavailable,
 } from "@innkeeper/core";
+import { copyLaunch } from "./copy-launch.js";
 import { type CopySources, prepareSources } from "./fetch-image.js";
+import { ResourceSetter } from "./resource-setter.js";
 import type { RunnerContext } from "./runner-context.js";
 
 /** Pause after an act that failed, before it is tried again. */
@@ -60,6 +64,8 @@ export class GuestRunner {
   #sending: Promise<void> | undefined;
   #sendError: ErrorDetail | undefined;
   #progress: MigrationProgress | undefined;
+  #launchedWith: LaunchSize | undefined;
+  readonly #resources: ResourceSetter;
 
   constructor(
     private readonly context: RunnerContext,
@@ -68,6 +74,8 @@ export class GuestRunner {
   ) {
     this.#assignment = entry.assignment;
     this.#memory = memoryOf(entry);
+    this.#launchedWith = entry.launchedWith;
+    this.#resources = new ResourceSetter(context, () => this.kick());
     if (adopted) this.#attach(adopted);
     else if (entry.launchedEpoch !== undefined) this.#forgetLostCopy(entry.launchedEpoch);
   }
@@ -92,6 +100,7 @@ export class GuestRunner {
     this.#assignment = assignment;
     this.#stopAskedAtMs = undefined;
     this.#sendError = undefined;
+    this.#resources.retry();
     if (assignment.desired !== "sending") this.#progress = undefined;
     return this.#entry();
   }
@@ -126,9 +135,10 @@ export class GuestRunner {
       restartCount: this.#memory.restartCount,
       startedAtMs: this.#memory.startedAtMs,
       lastExit: this.#memory.lastExit,
-      error: this.#sendError ?? this.#memory.failure,
+      error: this.#sendError ?? this.#resources.error ?? this.#memory.failure,
       incomingUri: this.#state === "incoming" ? this.#incomingUri : undefined,
       migration: this.#progress,
+      launchedWith: this.#copy && this.#launchedWith,
     };
   }
 
@@ -195,6 +205,7 @@ export class GuestRunner {
       isSending: this.#sending !== undefined,
       sendError: this.#sendError,
       stopAskedAtMs: this.#stopAskedAtMs,
+      ...this.#resources.view,
       mayHaveDisks: this.#mayHaveDisks,
       nowMs: this.context.clock.nowMs(),
     };
@@ -243,6 +254,9 @@ export class GuestRunner {
       case "cancel-migration":
         await copy?.cancelMigration();
         return await this.#sending;
+      case "set-resources":
+        if (copy !== undefined) this.#resources.begin(copy, this.#assignment);
+        return;
       default:
         return assertNever(action, "copy action");
     }
@@ -255,11 +269,10 @@ export class GuestRunner {
     if (this.#assignment !== assignment) return;
     this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
     try {
-      const { boot, disks } = await sources();
+      const launch = copyLaunch(assignment, { ...(await sources()), isIncoming });
+      this.#launchedWith = { vcpuCount: launch.vcpuCount, memoryMib: launch.memoryMib };
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
-      const { guestUid, epoch, mode, memoryMib } = assignment;
-      const launch = { guestUid, epoch, mode, memoryMib, boot, disks, isIncoming };
-      this.#attach(await this.#engine().launch({ ...launch, vcpuCount: assignment.vcpuCount }));
+      this.#attach(await this.#engine().launch(launch), launch);
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {
       const { message } = toDomainError(error);
@@ -291,8 +304,9 @@ export class GuestRunner {
     return found;
   }
 
-  #attach(copy: EngineCopy): void {
+  #attach(copy: EngineCopy, applied?: CopyResources): void {
     this.#copy = copy;
+    this.#resources.attach(copy, applied);
     copy.onChange(() => this.kick());
     void copy.ended.then((exit) => this.#onEnded(copy, exit));
   }
@@ -378,6 +392,7 @@ export class GuestRunner {
     return {
       assignment: this.#assignment,
       launchedEpoch: this.#copy?.ref.epoch,
+      launchedWith: this.#launchedWith,
       ...this.#memory,
       updatedAtMs: this.context.clock.nowMs(),
     };

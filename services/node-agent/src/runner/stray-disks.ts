@@ -20,6 +20,8 @@ export function strayEntry(guestUid: string, nowMs: number): JournalEntry {
       engine: "qemu",
       mode: "full",
       vcpuCount: 1,
+      cpuMillis: 1000,
+      memoryMibMax: 1,
       memoryMib: 1,
       diskMib: 0,
       image: NO_IMAGE,
@@ -30,6 +32,7 @@ export function strayEntry(guestUid: string, nowMs: number): JournalEntry {
       migrateTo: undefined,
     },
     launchedEpoch: undefined,
+    launchedWith: undefined,
     ...NEVER_STARTED,
     updatedAtMs: nowMs,
   };

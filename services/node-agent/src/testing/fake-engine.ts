@@ -6,7 +6,9 @@ import type {
   CopyExit,
   CopyLaunch,
   CopyRef,
+  CopyResources,
   CopyRunState,
+  CopyUsage,
   Engine,
   EngineCopy,
   MigrateOptions,
@@ -72,6 +74,9 @@ export class FakeCopy implements EngineCopy {
   readonly ended: Promise<CopyExit>;
   #resolveEnded: (exit: CopyExit) => void = () => undefined;
   #listener: () => void = () => undefined;
+  /** Changes of resources wait for `endResize`. */
+  isSlowToResize = false;
+  #resizing: { resolve: () => void; reject: (e: Error) => void } | undefined;
   #migration: { resolve: (p: MigrationProgress) => void; reject: (e: Error) => void } | undefined;
 
   constructor(
@@ -98,6 +103,24 @@ export class FakeCopy implements EngineCopy {
 
   resume(): Promise<void> {
     return this.#become("resume", "running");
+  }
+
+  setResources({ cpuMillis, memoryMib }: CopyResources): Promise<void> {
+    this.#note(`set ${cpuMillis}m ${memoryMib}MiB`);
+    return new Promise((resolve, reject) => {
+      this.#resizing = { resolve, reject };
+      if (!this.isSlowToResize) resolve();
+    });
+  }
+
+  /** The change that is under way is made, or cannot be. */
+  endResize(error?: DomainError): void {
+    if (error) this.#resizing?.reject(error);
+    else this.#resizing?.resolve();
+  }
+
+  usage(): Promise<CopyUsage | undefined> {
+    return Promise.resolve({ cpuMs: 1000, memoryMib: 64 });
   }
 
   requestShutdown(): Promise<void> {

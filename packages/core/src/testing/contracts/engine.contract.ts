@@ -7,6 +7,7 @@ import type { CopyRef } from "../../domain/copy.js";
 import type { CopyLaunch, EngineCopy } from "../../ports/engine.js";
 import { EngineBench, type EngineHarness } from "./engine-harness.js";
 import { engineMigrationContract } from "./engine-migration.contract.js";
+import { engineResourcesContract } from "./engine-resources.contract.js";
 import { engineRestartContract } from "./engine-restart.contract.js";
 
 export interface EngineUnderTest {
@@ -32,6 +33,7 @@ export function engineContract(
     describe("abilities", () => abilities(bench, canMigrate));
     describe("launch", () => launching(bench));
     describe("pause and resume", () => pausing(bench));
+    describe("resources", () => engineResourcesContract(bench));
     describe("the end (E3, E6)", () => ending(bench));
     describe("after the end", () => afterTheEnd(bench));
     describe("console", () => consoles(bench));
@@ -226,6 +228,7 @@ function afterTheEnd(bench: () => EngineBench): void {
     const acts: Readonly<Record<string, () => Promise<unknown>>> = {
       pause: () => copy.pause(),
       resume: () => copy.resume(),
+      setResources: () => copy.setResources({ cpuMillis: 1000, memoryMib: 32 }),
       requestShutdown: () => copy.requestShutdown(),
       listen: () => copy.listen(),
       migrate: () => copy.migrate(migration),

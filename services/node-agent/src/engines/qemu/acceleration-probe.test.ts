@@ -65,7 +65,6 @@ async function probed(parts: ProbeParts) {
   });
   while (!isDone) {
     await clock.advance(50);
-    await new Promise(setImmediate);
   }
   return await result;
 }

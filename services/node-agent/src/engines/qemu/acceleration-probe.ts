@@ -17,7 +17,8 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
-import { QEMU_MODES, type QemuAcceleration, type QemuMode } from "./machine.js";
+import type { QemuAcceleration } from "./machine.js";
+import { QEMU_MODES, type QemuMode } from "./modes.js";
 
 export interface ProbeParts {
   readonly clock: Clock;
@@ -124,7 +125,7 @@ async function probeLaunch(
   scratch: string,
 ): Promise<CopyLaunch> {
   const ref = { guestUid: PROBE_UID, epoch: 1 };
-  const size = { vcpuCount: 1, memoryMib: MEMORY_MIB };
+  const size = { vcpuCount: 1, cpuMillis: 1000, memoryMib: MEMORY_MIB };
   const launch = { ...ref, ...size, mode, isIncoming: false, disks: [] };
   if (mode !== "full") {
     const kernel = { kind: "kernel", kernelPath, initrdPath: undefined } as const;

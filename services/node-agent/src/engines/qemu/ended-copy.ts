@@ -39,6 +39,14 @@ export class EndedCopy implements EngineCopy {
     return this.#refuse();
   }
 
+  setResources(): Promise<never> {
+    return this.#refuse();
+  }
+
+  usage(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   requestShutdown(): Promise<never> {
     return this.#refuse();
   }

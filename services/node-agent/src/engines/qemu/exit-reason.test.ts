@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type EndedProcess, exitOf, lastError, tracedReason } from "./exit-reason.js";
+import { brokenBy, type EndedProcess, exitOf, lastError, tracedReason } from "./exit-reason.js";
 
 const TRACE = "qemu_system_shutdown_request reason=";
 
@@ -63,6 +63,28 @@ describe("the reason of an end", () => {
     const end = { code: 1, signal: undefined };
     const { message } = exitOf(anEnded({ errors: "x".repeat(100_000), end }));
     expect(message).toHaveLength(300);
+  });
+});
+
+describe("a guest that stands still", () => {
+  it.each([
+    ["running", undefined, undefined],
+    ["paused", undefined, undefined],
+    ["io-error", { nospace: true }, "the host's disk is full: nothing can be written"],
+    ["io-error", { operation: "read", reason: "EIO" }, "its disk failed: read: EIO"],
+    ["io-error", undefined, "its disk failed"],
+    ["internal-error", { nospace: true }, "its virtual CPU cannot go on"],
+  ])("is told why it cannot go on, if it cannot: %s %j", (status, data, told) => {
+    expect(brokenBy(status, data && { event: "BLOCK_IO_ERROR", data })).toBe(told);
+  });
+
+  it("and is ended for it ended by an engine's error, not by a kill", () => {
+    const end = { code: undefined, signal: "SIGKILL" };
+    const broken = "the host's disk is full: nothing can be written";
+    expect(exitOf(anEnded({ end, broken }))).toEqual({
+      reason: "engine-error",
+      message: `the guest was ended: ${broken}`,
+    });
   });
 });
 

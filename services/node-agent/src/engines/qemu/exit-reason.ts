@@ -3,6 +3,7 @@
  * agent was watching.
  */
 import type { CopyExit, ExitReason } from "@innkeeper/core";
+import type { QmpEvent } from "./qmp-protocol.js";
 
 /** QEMU's ShutdownCause (qapi/run-state.json, 7.2) as traced by `qemu_system_shutdown_request`. */
 const CAUSES: Readonly<Record<string, ExitReason>> = {
@@ -45,10 +46,30 @@ export interface EndedProcess {
   readonly isDestroyed: boolean;
   /** It was waiting for or receiving a migration. */
   readonly isIncoming: boolean;
+  /** We ended it because it could not go on, which this sentence tells. */
+  readonly broken?: string | undefined;
+}
+
+/** QEMU's run states in which the guest can never go on by itself. */
+const BROKEN: Readonly<Record<string, string>> = {
+  "internal-error": "its virtual CPU cannot go on",
+  "io-error": "its disk failed",
+  "guest-panicked": "its kernel panicked",
+};
+
+/** Why a guest that stands still cannot go on; undefined when it only stands still. */
+export function brokenBy(status: string, ioError: QmpEvent | undefined): string | undefined {
+  const why = BROKEN[status];
+  if (why === undefined || status !== "io-error" || ioError === undefined) return why;
+  if (ioError.data?.["nospace"] === true) return "the host's disk is full: nothing can be written";
+  return `${why}: ${String(ioError.data?.["operation"])}: ${String(ioError.data?.["reason"])}`;
 }
 
 export function exitOf(process: EndedProcess): CopyExit {
   const reason = reasonOf(process);
+  if (reason === "engine-error" && process.broken !== undefined) {
+    return { reason, message: `the guest was ended: ${process.broken}` };
+  }
   const details = [howItEnded(process.end), lastError(process.errors)].filter(Boolean).join("; ");
   const message = details === "" ? SENTENCES[reason] : `${SENTENCES[reason]} (${details})`;
   return { reason, message: message.slice(0, MESSAGE_LENGTH_MAX) };
@@ -61,8 +82,9 @@ export function tracedReason(errors: string): ExitReason | undefined {
   return SIGNALLED.test(errors) ? "killed" : undefined;
 }
 
-function reasonOf({ errors, end, isDestroyed, isIncoming }: EndedProcess): ExitReason {
+function reasonOf({ errors, end, isDestroyed, isIncoming, broken }: EndedProcess): ExitReason {
   if (isDestroyed) return "destroyed";
+  if (broken !== undefined) return "engine-error";
   const traced = tracedReason(errors);
   if (traced !== undefined) return traced;
   if (end?.signal !== undefined) return "killed";

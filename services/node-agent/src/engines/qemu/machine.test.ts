@@ -1,7 +1,8 @@
 import type { CopyLaunch } from "@innkeeper/core";
 import { forEachSeed } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
-import { isQemuMode, QEMU_MODES, type QemuMachine, qemuArguments } from "./machine.js";
+import { type QemuMachine, qemuArguments } from "./machine.js";
+import { isQemuMode, QEMU_MODES } from "./modes.js";
 
 const UID = "0881338a-9452-4e84-907e-37c93f783c64";
 const MACHINE: QemuMachine = { mode: "hybrid", acceleration: "tcg", tscKhz: undefined };
@@ -22,6 +23,7 @@ function aLaunch(commandLine: string, launch: Partial<CopyLaunch> = {}): CopyLau
     epoch: 3,
     mode: "hybrid",
     vcpuCount: 2,
+    cpuMillis: 1000,
     memoryMib: 64,
     boot: { kind: "kernel", kernelPath: "/blobs/kernel", initrdPath: "/blobs/initrd", commandLine },
     disks: [],

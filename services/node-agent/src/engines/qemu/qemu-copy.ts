@@ -4,16 +4,20 @@ import {
   type ConsoleChunk,
   type CopyExit,
   type CopyRef,
+  type CopyResources,
   type CopyRunState,
+  type CopyUsage,
   type EngineCopy,
   type MigrateOptions,
   type MigrationProgress,
   precondition,
   unavailable,
 } from "@innkeeper/core";
+import { setMemory } from "./balloon.js";
 import { ConsoleLog } from "./console-log.js";
+import type { CopyCgroup } from "./copy-cgroup.js";
 import type { CopyDirectory } from "./copy-directory.js";
-import { exitOf } from "./exit-reason.js";
+import { brokenBy, exitOf } from "./exit-reason.js";
 import { sendMigration } from "./outgoing-migration.js";
 import type { QemuProcess } from "./qemu-process.js";
 import type { QmpClient } from "./qmp-client.js";
@@ -23,11 +27,9 @@ import type { QmpEvent } from "./qmp-protocol.js";
 const END_TIMEOUT_MS = 2_000;
 const CONSOLE_TRIM_MS = 2_000;
 
-/** QEMU's run states in which the guest can never go on by itself. */
-const BROKEN = ["internal-error", "io-error", "guest-panicked"];
-
 export interface QemuCopyParts {
   readonly directory: CopyDirectory;
+  readonly cgroup: CopyCgroup;
   readonly process: QemuProcess;
   readonly qmp: QmpClient;
   readonly clock: Clock;
@@ -49,6 +51,9 @@ export class QemuCopy implements EngineCopy {
   #isIncoming: boolean;
   #isOver = false;
   #isDestroyed = false;
+  /** Why the guest cannot go on, in one sentence. */
+  #broken: string | undefined;
+  #ioError: QmpEvent | undefined;
   #cancelTrim: () => void = () => undefined;
 
   constructor(parts: QemuCopyParts) {
@@ -89,6 +94,20 @@ export class QemuCopy implements EngineCopy {
     if (!this.#isIncoming) return;
     this.#isIncoming = false;
     await directory.unmarkIncoming();
+  }
+
+  /** Where there are no control groups, CPU time stays as it is: the ability says so. */
+  async setResources({ cpuMillis, memoryMib }: CopyResources): Promise<void> {
+    const { qmp, clock, cgroup } = this.#parts;
+    const { length: vcpuCount } = await qmp.execute("query-cpus-fast");
+    if (cpuMillis > 1000 * vcpuCount) throw tooFewCpus(this.ref, vcpuCount);
+    cgroup.setCpu(cpuMillis);
+    await setMemory({ ref: this.ref, qmp, clock }, memoryMib);
+  }
+
+  usage(): Promise<CopyUsage | undefined> {
+    const { cgroup, process } = this.#parts;
+    return Promise.resolve(this.#isOver ? undefined : (cgroup.usage() ?? process.usage()));
   }
 
   async requestShutdown(): Promise<void> {
@@ -146,7 +165,7 @@ export class QemuCopy implements EngineCopy {
   }
 
   async #watchEnd(): Promise<CopyExit> {
-    const { qmp, process, directory } = this.#parts;
+    const { qmp, process, directory, cgroup, clock } = this.#parts;
     await qmp.closed;
     if (this.#isOver) return await new Promise(() => undefined);
     this.#isOver = true;
@@ -157,20 +176,23 @@ export class QemuCopy implements EngineCopy {
     }
     const errors = await directory.errors();
     this.#console.keepLastWords();
+    await cgroup.remove(clock);
     await directory.remove();
     const [isDestroyed, isIncoming] = [this.#isDestroyed, this.#isIncoming];
-    return exitOf({ errors, end: process.end, isDestroyed, isIncoming });
+    return exitOf({ errors, end: process.end, isDestroyed, isIncoming, broken: this.#broken });
   }
 
-  #take({ event }: QmpEvent): void {
-    if (event === "STOP") void this.#endIfBroken();
+  #take(event: QmpEvent): void {
+    if (event.event === "BLOCK_IO_ERROR") this.#ioError = event;
+    if (event.event === "STOP") void this.#endIfBroken();
     for (const listener of this.#listeners) listener();
   }
 
   /** A guest that the hypervisor can no longer run is over; its policy decides what follows. */
   async #endIfBroken(): Promise<void> {
-    const status = await this.#parts.qmp.execute("query-status").catch(() => undefined);
-    if (status !== undefined && BROKEN.includes(status.status)) this.#parts.process.kill();
+    const found = await this.#parts.qmp.execute("query-status").catch(() => undefined);
+    this.#broken = found && brokenBy(found.status, this.#ioError);
+    if (this.#broken !== undefined) this.#parts.process.kill();
   }
 
   async #receivingAddress(): Promise<string | undefined> {
@@ -203,4 +225,9 @@ function notIncoming(ref: CopyRef) {
 
 function notRunning(ref: CopyRef, run: CopyRunState) {
   return precondition("NOT_RUNNING", `the copy is ${run}: only a running one is sent`, refOf(ref));
+}
+
+function tooFewCpus(ref: CopyRef, vcpuCount: number) {
+  const message = `the copy was launched with ${vcpuCount} vCPUs and cannot have more`;
+  return precondition("NO_LIVE_RESIZE", message, refOf(ref));
 }

@@ -57,7 +57,7 @@ function qemuHarness(mode: keyof typeof BOOTS): EngineHarness {
     makeTargetEngine: () => make("two"),
     launchOf: (manner) => {
       const guestUid = randomIdSource.uuid();
-      const size = { vcpuCount: 1, memoryMib: 32 };
+      const size = { vcpuCount: 1, cpuMillis: 1000, memoryMib: 32 };
       const commandLine = commandLines[manner];
       const launch = { guestUid, epoch: 1, mode, ...size, isIncoming: false };
       return manner === "broken"

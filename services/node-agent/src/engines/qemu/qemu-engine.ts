@@ -15,12 +15,14 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
-import { EndedCopy } from "./ended-copy.js";
 import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
+import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
 import { CopyDirectory } from "./copy-directory.js";
+import { EndedCopy } from "./ended-copy.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
 import { hostTscKhz } from "./host-tsc.js";
-import { isQemuMode, type QemuAcceleration, qemuArguments } from "./machine.js";
+import { type QemuAcceleration, qemuArguments } from "./machine.js";
+import { isQemuMode } from "./modes.js";
 import { QemuCopy } from "./qemu-copy.js";
 import { QemuProcess } from "./qemu-process.js";
 import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
@@ -63,12 +65,16 @@ class QemuEngine implements Engine {
     try {
       const { acceleration, modes, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
+      const noCgroups = whyNoCgroups();
       const ability = { engine: "qemu", engineVersion: version, acceleration } as const;
       const abilities = modes.map((mode) => {
         // What moves is memory: a guest that needs a disk stays where that is.
-        return { ...ability, mode, canLiveMigrate: mode !== "full", canPause: true };
+        const canMove = { canLiveMigrate: mode !== "full", canPause: true };
+        const canSet = { canSetCpu: noCgroups === undefined, canSetMemory: mode !== "full" };
+        return { ...ability, mode, ...canMove, ...canSet };
       });
-      return { abilities, problems };
+      const all = noCgroups === undefined ? problems : [...problems, cpuUnlimited(noCgroups)];
+      return { abilities, problems: all };
     } catch (error) {
       return { abilities: [], problems: [toDomainError(error).message] };
     }
@@ -138,14 +144,31 @@ class QemuEngine implements Engine {
       const args = qemuArguments(launch, { mode, acceleration, tscKhz: this.#tscKhz });
       const { clock } = this.options;
       process = await QemuProcess.start({ executable: QEMU_PROGRAM, args, directory, clock });
+      this.#limit(launch, process.pid);
       const qmp = await this.#connect(directory, process);
       return this.#track(this.#copyOf({ directory, process, qmp, isIncoming }));
     } catch (error) {
       process?.kill();
       await process?.isGoneWithin(MONITOR_TIMEOUT_MS);
-      await directory.remove();
+      await this.#remove(directory);
       throw error;
     }
+  }
+
+  /** Without a group the guest runs all the same: the node has told that it cannot limit it. */
+  #limit(launch: CopyLaunch, pid: number): void {
+    const cgroup = new CopyCgroup(copyName(launch));
+    try {
+      if (whyNoCgroups() === undefined) cgroup.make(pid, launch.cpuMillis);
+    } catch (error) {
+      const { guestUid, epoch } = launch;
+      this.options.log.warn({ guestUid, epoch, error }, "the CPU time of a guest is not limited");
+    }
+  }
+
+  async #remove(directory: CopyDirectory): Promise<void> {
+    await new CopyCgroup(copyName(directory.ref)).remove(this.options.clock);
+    await directory.remove();
   }
 
   #directory({ guestUid, epoch }: CopyRef): CopyDirectory {
@@ -159,7 +182,8 @@ class QemuEngine implements Engine {
     readonly isIncoming: boolean;
   }): QemuCopy {
     const { clock, migrationHost, migrationAdvertise = migrationHost } = this.options;
-    return new QemuCopy({ ...parts, clock, migrationHost, migrationAdvertise });
+    const cgroup = new CopyCgroup(copyName(parts.directory.ref));
+    return new QemuCopy({ ...parts, cgroup, clock, migrationHost, migrationAdvertise });
   }
 
   #track(copy: QemuCopy): QemuCopy {
@@ -194,11 +218,15 @@ class QemuEngine implements Engine {
   async #buryUnwatched(directory: CopyDirectory): Promise<EngineCopy | undefined> {
     const errors = await directory.errors();
     const isIncoming = await directory.isMarkedIncoming();
-    await directory.remove();
+    await this.#remove(directory);
     if (tracedReason(errors) === undefined) return undefined;
     const exit = exitOf({ errors, end: undefined, isDestroyed: false, isIncoming });
     return new EndedCopy(directory.ref, exit);
   }
+}
+
+function cpuUnlimited(why: string): string {
+  return `qemu: the CPU time of guests is not limited: ${why}`;
 }
 
 async function neverAnswered(directory: CopyDirectory) {

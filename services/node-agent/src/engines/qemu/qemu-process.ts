@@ -5,10 +5,11 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { type Clock, unavailable } from "@innkeeper/core";
+import { type Clock, type CopyUsage, unavailable } from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
 import type { CopyDirectory } from "./copy-directory.js";
 import type { ProcessEnd } from "./exit-reason.js";
+import { processUsage } from "./process-usage.js";
 
 /** Pause between looks at a process that is about to be gone. */
 const POLL_MS = 2;
@@ -57,6 +58,11 @@ export class QemuProcess {
     if (pid === undefined) return undefined;
     const life = { isAlive: () => isNamed(pid, name), end: () => undefined };
     return new QemuProcess(pid, life, clock);
+  }
+
+  /** As the system counts it; undefined when it is gone. */
+  usage(): CopyUsage | undefined {
+    return processUsage(this.pid);
   }
 
   get end(): ProcessEnd | undefined {

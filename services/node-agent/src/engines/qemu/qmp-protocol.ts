@@ -48,6 +48,17 @@ export interface QmpCommands {
   readonly stop: { readonly args: undefined; readonly answer: object };
   readonly cont: { readonly args: undefined; readonly answer: object };
   readonly system_powerdown: { readonly args: undefined; readonly answer: object };
+  /** `value` in bytes: what the guest is to keep. */
+  readonly balloon: { readonly args: { readonly value: number }; readonly answer: object };
+  readonly "query-balloon": {
+    readonly args: undefined;
+    readonly answer: { readonly actual: number };
+  };
+  readonly "query-memory-size-summary": {
+    readonly args: undefined;
+    readonly answer: { readonly "base-memory": number };
+  };
+  readonly "query-cpus-fast": { readonly args: undefined; readonly answer: readonly object[] };
   readonly migrate: { readonly args: { readonly uri: string }; readonly answer: object };
   readonly migrate_cancel: { readonly args: undefined; readonly answer: object };
   readonly "migrate-incoming": { readonly args: { readonly uri: string }; readonly answer: object };

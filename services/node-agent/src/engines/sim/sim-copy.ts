@@ -9,7 +9,9 @@ import {
   type ConsoleChunk,
   type CopyExit,
   type CopyRef,
+  type CopyResources,
   type CopyRunState,
+  type CopyUsage,
   DomainError,
   type EngineCopy,
   type MigrateOptions,
@@ -41,6 +43,7 @@ export interface SimCopyContext {
   readonly nowMs: () => number;
   /** Resolves after this time; never once the engine is closed. */
   readonly wait: (durationMs: number) => Promise<void>;
+  readonly resizeFails: (ref: CopyRef) => boolean;
   readonly migrationFails: (ref: CopyRef) => boolean;
   /** Something will happen to a copy earlier than expected. */
   readonly onCommand: () => void;
@@ -96,6 +99,29 @@ export class SimCopy implements EngineCopy {
     if (guest.run === "running") return;
     if (guest.run === "incoming") throw notReceived(this.ref);
     this.#save({ ...guest, run: "running", life: started(guest.life, this.context.nowMs()) });
+  }
+
+  async setResources({ cpuMillis, memoryMib }: CopyResources): Promise<void> {
+    const { wait, latencies, resizeFails } = this.context;
+    const before = this.#living();
+    if (memoryMib > before.memoryMib || cpuMillis > before.vcpuCount * 1000) {
+      throw noMoreThanLaunched(this.ref, before);
+    }
+    const isShrinking = memoryMib < before.usableMib;
+    this.#save({ ...before, cpuMillis });
+    await wait(latencies.resizeMs);
+    const guest = this.#living();
+    if (isShrinking && resizeFails(this.ref)) throw memoryNotGivenBack(this.ref, guest.usableMib);
+    this.#save({ ...guest, usableMib: memoryMib });
+  }
+
+  /** As busy as it may be, with all the memory that it may have. */
+  async usage(): Promise<CopyUsage | undefined> {
+    const guest = this.#look();
+    if (guest === undefined) return undefined;
+    const ranForMs = ranForAt(guest.life, this.context.nowMs());
+    const cpuMs = Math.floor((ranForMs * guest.cpuMillis) / 1000);
+    return { cpuMs, memoryMib: guest.usableMib };
   }
 
   async requestShutdown(): Promise<void> {
@@ -256,6 +282,17 @@ function named({ guestUid, epoch }: CopyRef): Record<string, string> {
 function notReceived(ref: CopyRef): DomainError {
   const message = "an incoming copy cannot run before its stream has arrived";
   return precondition("COPY_NOT_RECEIVED", message, named(ref));
+}
+
+function noMoreThanLaunched(ref: CopyRef, { vcpuCount, memoryMib }: SimGuest): DomainError {
+  const size = `${vcpuCount} vCPUs and ${memoryMib} MiB`;
+  const message = `the copy was launched with ${size} and cannot have more`;
+  return precondition("NO_LIVE_RESIZE", message, named(ref));
+}
+
+function memoryNotGivenBack(ref: CopyRef, usableMib: number): DomainError {
+  const message = `the guest gives nothing back: it still has ${usableMib} MiB`;
+  return precondition("MEMORY_NOT_GIVEN_BACK", message, named(ref));
 }
 
 function broken(uri: string): DomainError {

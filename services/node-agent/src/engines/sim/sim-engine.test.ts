@@ -55,6 +55,7 @@ function simHarness(
       epoch: 1,
       mode: "hybrid",
       vcpuCount: 1,
+      cpuMillis: 1000,
       memoryMib: 256,
       boot: {
         kind: "kernel",

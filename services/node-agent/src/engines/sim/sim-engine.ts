@@ -51,6 +51,7 @@ class SimEngine implements Engine {
       latencies: this.#latencies,
       nowMs: () => options.clock.nowMs(),
       wait: (durationMs) => this.#wait(durationMs),
+      resizeFails: this.#faults.resizeFails,
       migrationFails: this.#faults.migrationFails,
       onCommand: () => this.#pollAfter(0),
     };
@@ -64,6 +65,8 @@ class SimEngine implements Engine {
       acceleration: "none" as const,
       canLiveMigrate: true,
       canPause: true,
+      canSetCpu: true,
+      canSetMemory: true,
     }));
     return { abilities, problems: [] };
   }
@@ -104,8 +107,8 @@ class SimEngine implements Engine {
     this.#copies.clear();
   }
 
-  #newGuest({ guestUid, epoch, mode, memoryMib, isIncoming, ...rest }: CopyLaunch): SimGuest {
-    const launch = { guestUid, epoch, mode, memoryMib, isIncoming, ...rest };
+  #newGuest(launch: CopyLaunch): SimGuest {
+    const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMib, isIncoming } = launch;
     const life = newLife(launch, isIncoming ? {} : this.#faults.fateOf(launch));
     const runsAtMs = this.#context.nowMs() + this.#latencies.launchMs;
     return {
@@ -113,7 +116,10 @@ class SimEngine implements Engine {
       guestUid,
       epoch,
       mode,
+      vcpuCount,
+      cpuMillis,
       memoryMib,
+      usableMib: memoryMib,
       run: isIncoming ? "incoming" : "running",
       life: isIncoming ? life : started(life, runsAtMs),
       exit: undefined,

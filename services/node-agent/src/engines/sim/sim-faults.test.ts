@@ -15,6 +15,7 @@ const LAUNCH: CopyLaunch = {
   epoch: 1,
   mode: "hybrid",
   vcpuCount: 1,
+  cpuMillis: 1000,
   memoryMib: 512,
   boot: { kind: "kernel", kernelPath: "/kernel", initrdPath: undefined, commandLine: "" },
   disks: [],

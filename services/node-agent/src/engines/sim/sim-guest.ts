@@ -40,7 +40,13 @@ export interface SimSending {
 export interface SimGuest extends CopyRef {
   readonly schemaVersion: typeof SIM_SCHEMA_VERSION;
   readonly mode: Mode;
+  readonly vcpuCount: number;
+  /** What it may use of the host's CPUs. */
+  readonly cpuMillis: number;
+  /** What it was launched with. */
   readonly memoryMib: number;
+  /** What it may use of that. */
+  readonly usableMib: number;
   readonly run: CopyRunState;
   readonly life: SimLife;
   readonly exit: CopyExit | undefined;
@@ -57,6 +63,8 @@ export interface SimStream {
   readonly isBroken: boolean;
   /** The guest as it is when the stream ends. */
   readonly life: SimLife;
+  /** Memory that the guest has given back stays given back. */
+  readonly usableMib: number;
 }
 
 export function ranForAt(life: SimLife, nowMs: number): number {
@@ -102,9 +110,9 @@ export function seenAt(guest: SimGuest, stream: SimStream | undefined, nowMs: nu
   return seenAt(next, stream, nowMs);
 }
 
-function received(guest: SimGuest, { isBroken, life, endsAtMs }: SimStream): SimGuest {
+function received(guest: SimGuest, { isBroken, life, usableMib, endsAtMs }: SimStream): SimGuest {
   if (isBroken) return ended(guest, STREAM_BROKE, endsAtMs);
-  return { ...guest, run: "received", life, consoleFromMs: life.ranForMs };
+  return { ...guest, run: "received", life, usableMib, consoleFromMs: life.ranForMs };
 }
 
 function sent(guest: SimGuest, atMs: number): SimGuest {
@@ -120,7 +128,8 @@ export function streamOf(guest: SimGuest): SimStream | undefined {
   const endsAtMs = endsFirst ? endMs : sending.endsAtMs;
   const isBroken = endsFirst || sending.isBreaking;
   const life = stopped(guest.life, endsAtMs);
-  return { schemaVersion: SIM_SCHEMA_VERSION, endsAtMs, isBroken, life };
+  const { usableMib } = guest;
+  return { schemaVersion: SIM_SCHEMA_VERSION, endsAtMs, isBroken, life, usableMib };
 }
 
 export const STREAM_BROKE: CopyExit = {

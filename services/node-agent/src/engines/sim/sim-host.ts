@@ -58,6 +58,7 @@ export class SimHost {
       endsAtMs: nowMs,
       isBroken: true,
       life: guest.life,
+      usableMib: guest.usableMib,
     });
     this.save(guest);
   }

@@ -11,6 +11,8 @@ export interface SimLatencies {
   /** From the request until the guest has powered off, in running time. */
   readonly shutdownMs: number;
   readonly destroyMs: number;
+  /** Until a guest has given memory back. */
+  readonly resizeMs: number;
   readonly migrationMsPerGib: number;
   /** How often a sending copy tells its progress. */
   readonly progressEveryMs: number;
@@ -30,6 +32,8 @@ export interface SimFaults {
   readonly launchFails: (launch: CopyLaunch) => boolean;
   /** Asked once for each migration that is sent. */
   readonly migrationFails: (ref: CopyRef) => boolean;
+  /** Asked each time a guest is to give memory back: it does not. */
+  readonly resizeFails: (ref: CopyRef) => boolean;
   /** Asked once for each guest that boots. */
   readonly fateOf: (launch: CopyLaunch) => SimFate;
 }
@@ -48,6 +52,7 @@ export const SIM_LATENCIES: SimLatencies = {
   launchMs: 150,
   shutdownMs: 300,
   destroyMs: 20,
+  resizeMs: 100,
   migrationMsPerGib: 2000,
   progressEveryMs: 250,
   pollMs: 250,
@@ -56,6 +61,7 @@ export const SIM_LATENCIES: SimLatencies = {
 export const NO_SIM_FAULTS: SimFaults = {
   launchFails: () => false,
   migrationFails: () => false,
+  resizeFails: () => false,
   fateOf: () => ({}),
 };
 

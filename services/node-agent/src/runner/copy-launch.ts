@@ -1,0 +1,11 @@
+/** What the engine is told to launch, from an assignment and what was prepared for it. */
+import type { CopyLaunch, GuestAssignment } from "@innkeeper/core";
+
+export function copyLaunch(
+  assignment: GuestAssignment,
+  prepared: Pick<CopyLaunch, "boot" | "disks" | "isIncoming">,
+): CopyLaunch {
+  const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMibMax } = assignment;
+  const size = { vcpuCount, cpuMillis, memoryMib: memoryMibMax };
+  return { guestUid, epoch, mode, ...size, ...prepared };
+}

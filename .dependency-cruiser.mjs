@@ -162,7 +162,7 @@ const AGENT_RULES = [
   }),
   zone({
     name: "agent-engines",
-    comment: "An engine knows its own folder, what all share beside it, and the port; no other engine.",
+    comment: "An engine knows its own folder, what all share beside it, the port; no other one.",
     from: `^${AGENT}/engines/([^/]+)/`,
     mayImport: [
       ...CORE_MAIN,

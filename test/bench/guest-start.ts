@@ -14,7 +14,7 @@ import {
 } from "@innkeeper/client";
 import { ClusterProcesses } from "../../packages/cli/src/demo/cluster-processes.js";
 import { create, finished } from "../../packages/cli/src/demo/guests.js";
-import type { QemuMode } from "../../services/node-agent/src/engines/qemu/machine.js";
+import type { QemuMode } from "../../services/node-agent/src/engines/qemu/modes.js";
 import {
   type BareGuest,
   BareGuests,

@@ -3,18 +3,22 @@
  * class: what follows from these is computed once for all of them. Within a class the node that
  * stays emptiest is found in a tournament instead of a scan.
  *
- * T1 A leaf holds the free amount of the node's scarcest resource, an inner node the greatest of
- *    each resource below it. What is scarcest now bounds what will be free of it afterwards, so no
- *    node below scores more than the bound, and a node is skipped only when it cannot win.
+ * T1 A tournament node knows the greatest free amount of each resource among the cluster's nodes
+ *    below it. Nothing below scores more than these allow, so what is skipped could not have won.
  * T2 Bounds are computed with the operations of the score itself: rounding never hides a node.
- * T3 Leaves stand in the order of the ring, so equal nodes below are told apart by position alone.
+ * T3 Leaves stand in the order of which resource is scarcer and by how much, equal nodes in the order
+ *    of the ring. The order makes bounds tight; it ages with changes and is renewed, and no answer
+ *    depends on it.
  */
-import type { NodeRecord } from "../domain/node.js";
-import { allocatable } from "../domain/node.js";
-import { RESOURCE_KINDS } from "../domain/resources.js";
+import { allocatable, type NodeRecord } from "../domain/node.js";
+import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";
 
 export const KINDS = RESOURCE_KINDS.length;
 const LEAVES_MIN = 4;
+/** The order is renewed after this many changes for each leaf. */
+const CHANGES_PER_LEAF = 4;
+/** Steps in which the difference of two free shares, -1 to 1, is told apart. */
+const GAP_STEPS = 6;
 
 /** What a class knows of its nodes; by slot. */
 export interface NodeColumns {
@@ -22,7 +26,8 @@ export interface NodeColumns {
   readonly free: Float64Array;
   readonly ring: Float64Array;
   readonly isOpen: Uint8Array;
-  readonly ids: readonly string[];
+  /** Leaf of the slot in the tournament of its class. */
+  readonly leaf: Int32Array;
 }
 
 export class NodeClass {
@@ -32,12 +37,16 @@ export class NodeClass {
   readonly totals: Float64Array;
   /** Kinds of which the class has something. */
   readonly kinds: Int32Array;
+  /** Node 1 is the root, below node `n` are `2n` and `2n + 1`, leaf `p` is node `leaves + p`. */
+  tree = new Float64Array(0);
+  leaves = 0;
+  /** Least and greatest place on the ring below each tournament node. */
+  ringLeast = new Float64Array(0);
+  ringMost = new Float64Array(0);
+  slots = new Int32Array(0);
   readonly #members = new Set<number>();
-  #slots = new Int32Array(0);
-  #tree = new Float64Array(0);
-  #leaves = 0;
+  #changes = 0;
   #isStale = true;
-  #positions = new Map<number, number>();
 
   constructor(
     readonly index: number,
@@ -55,11 +64,6 @@ export class NodeClass {
     return this.#members.size;
   }
 
-  /** Leaves of the tournament; leaf `n` is its node `leaves + n`, the root is node 1. */
-  get leaves(): number {
-    return this.#leaves;
-  }
-
   add(slot: number): void {
     this.#members.add(slot);
     this.#isStale = true;
@@ -70,83 +74,87 @@ export class NodeClass {
     this.#isStale = true;
   }
 
-  slotAt(position: number): number {
-    return this.#slots[position] as number;
-  }
-
-  /** The greatest free amount of a resource among the nodes below that lack it most. */
-  most(node: number, kind: number): number {
-    return this.#tree[node * KINDS + kind] as number;
-  }
-
-  /** Position of the first member at or after a place on the ring. */
-  startOf(start: number, { ring }: NodeColumns): number {
-    let [low, high] = [0, this.#slots.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((ring[this.#slots[middle] as number] as number) < start) low = middle + 1;
-      else high = middle;
-    }
-    return low === this.#slots.length ? 0 : low;
-  }
-
-  /** Builds the tournament anew when members came or went. */
+  /** Builds the tournament anew when members came or went, or when its order is old. */
   prepare(columns: NodeColumns): void {
-    if (!this.#isStale) return;
+    if (!this.#isStale && this.#changes <= CHANGES_PER_LEAF * this.leaves) return;
     this.#isStale = false;
-    const { ring, ids } = columns;
-    const byRing = (a: number, b: number): number =>
-      (ring[a] as number) - (ring[b] as number) ||
-      ((ids[a] as string) < (ids[b] as string) ? -1 : 1);
-    this.#slots = Int32Array.from([...this.#members].sort(byRing));
-    this.#positions = new Map([...this.#slots].map((slot, position) => [slot, position]));
-    this.#leaves = LEAVES_MIN;
-    while (this.#leaves < this.#slots.length) this.#leaves *= 2;
-    this.#tree = new Float64Array(2 * this.#leaves * KINDS).fill(Number.NEGATIVE_INFINITY);
-    for (const slot of this.#slots) this.#setLeaf(slot, columns);
-    for (let node = this.#leaves - 1; node > 0; node -= 1) this.#pull(node);
+    this.#changes = 0;
+    this.slots = this.#ordered(columns);
+    this.leaves = LEAVES_MIN;
+    while (this.leaves < this.slots.length) this.leaves *= 2;
+    for (const [position, slot] of this.slots.entries()) {
+      columns.leaf[slot] = this.leaves + position;
+    }
+    this.tree = new Float64Array(2 * this.leaves * KINDS).fill(Number.NEGATIVE_INFINITY);
+    for (const slot of this.slots) this.#setLeaf(slot, columns);
+    for (let node = this.leaves - 1; node > 0; node -= 1) this.#pull(node);
+    this.#layRing(columns.ring);
   }
 
   /** The node's allocation or openness changed. */
   update(slot: number, columns: NodeColumns): void {
     if (this.#isStale) return;
+    this.#changes += 1;
     let node = this.#setLeaf(slot, columns) >> 1;
     while (node > 0 && this.#pull(node)) node >>= 1;
   }
 
-  #setLeaf(slot: number, { free, isOpen }: NodeColumns): number {
-    const leaf = this.#leaves + (this.#positions.get(slot) as number);
-    for (let kind = 0; kind < KINDS; kind += 1) {
-      this.#tree[leaf * KINDS + kind] = Number.NEGATIVE_INFINITY;
-    }
-    if (isOpen[slot] === 0) return leaf;
-    const scarcest = this.#scarcest(slot, free);
-    this.#tree[leaf * KINDS + scarcest] = free[slot * KINDS + scarcest] as number;
-    return leaf;
+  #ordered(columns: NodeColumns): Int32Array<ArrayBuffer> {
+    const members = [...this.#members];
+    const keys = new Map(members.map((slot) => [slot, this.#orderKey(slot, columns)]));
+    return Int32Array.from(
+      members.sort((a, b) => (keys.get(a) as number) - (keys.get(b) as number)),
+    );
   }
 
-  #scarcest(slot: number, free: Float64Array): number {
-    let scarcest = this.kinds[0] ?? 0;
-    let low = Number.POSITIVE_INFINITY;
-    for (const kind of this.kinds) {
-      const share = (free[slot * KINDS + kind] as number) / (this.totals[kind] as number);
-      if (share >= low) continue;
-      low = share;
-      scarcest = kind;
+  #orderKey(slot: number, { free, ring }: NodeColumns): number {
+    const [first = 0, ...others] = this.kinds;
+    const share = (kind: number): number =>
+      (free[slot * KINDS + kind] as number) / (this.totals[kind] as number);
+    let cell = 0;
+    for (const kind of others.slice(0, 2)) {
+      const gap = Math.floor(((share(kind) - share(first) + 1) / 2) * GAP_STEPS);
+      cell = cell * GAP_STEPS + Math.min(GAP_STEPS - 1, Math.max(0, gap));
     }
-    return scarcest;
+    return cell * 2 ** 32 + (ring[slot] as number);
+  }
+
+  #layRing(ring: Float64Array): void {
+    const { leaves, slots } = this;
+    this.ringLeast = new Float64Array(2 * leaves).fill(Number.POSITIVE_INFINITY);
+    this.ringMost = new Float64Array(2 * leaves).fill(Number.NEGATIVE_INFINITY);
+    slots.forEach((slot, position) => {
+      this.ringLeast[leaves + position] = ring[slot] as number;
+      this.ringMost[leaves + position] = ring[slot] as number;
+    });
+    for (let node = leaves - 1; node > 0; node -= 1) {
+      const [left, right] = [2 * node, 2 * node + 1];
+      this.ringLeast[node] = Math.min(...[left, right].map((one) => this.ringLeast[one] as number));
+      this.ringMost[node] = Math.max(...[left, right].map((one) => this.ringMost[one] as number));
+    }
+  }
+
+  #setLeaf(slot: number, { free, isOpen, leaf }: NodeColumns): number {
+    const node = leaf[slot] as number;
+    const isClosed = isOpen[slot] === 0;
+    for (let kind = 0; kind < KINDS; kind += 1) {
+      const amount = free[slot * KINDS + kind] as number;
+      this.tree[node * KINDS + kind] = isClosed ? Number.NEGATIVE_INFINITY : amount;
+    }
+    return node;
   }
 
   /** False when nothing changed: nothing above changes either. */
   #pull(node: number): boolean {
-    const [tree, at, below] = [this.#tree, node * KINDS, 2 * node * KINDS];
+    const { tree } = this;
+    const at = node * KINDS;
+    const left = 2 * at;
+    const right = left + KINDS;
     let isChanged = false;
-    for (let kind = 0; kind < KINDS; kind += 1) {
-      const left = tree[below + kind] as number;
-      const right = tree[below + KINDS + kind] as number;
-      const most = Math.max(left, right);
-      if (tree[at + kind] === most) continue;
-      tree[at + kind] = most;
+    for (let index = 0; index < KINDS; index += 1) {
+      const most = Math.max(tree[left + index] as number, tree[right + index] as number);
+      if (tree[at + index] === most) continue;
+      tree[at + index] = most;
       isChanged = true;
     }
     return isChanged;
@@ -155,4 +163,11 @@ export class NodeClass {
 
 export function classKey(node: NodeRecord): string {
   return JSON.stringify([allocatable(node), node.abilities]);
+}
+
+/** Writes the amounts in the order of the kinds. Spelled out: it is called for every decision. */
+export function writeAmounts(into: Float64Array, resources: Resources): void {
+  into[0] = resources.cpuMillis;
+  into[1] = resources.memoryMib;
+  into[2] = resources.diskMib;
 }

@@ -9,7 +9,7 @@ import { assert } from "../domain/assert.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import { mapResources, NO_RESOURCES, RESOURCE_KINDS, type Resources } from "../domain/resources.js";
 import type { NodeView } from "./filters.js";
-import { classKey, KINDS, NodeClass, type NodeColumns } from "./node-class.js";
+import { classKey, KINDS, NodeClass, type NodeColumns, writeAmounts } from "./node-class.js";
 import { ringPlace } from "./scorers.js";
 
 const SLOTS_MIN = 16;
@@ -19,6 +19,7 @@ export class NodeTable implements NodeColumns {
   ring = new Float64Array(SLOTS_MIN);
   isOpen = new Uint8Array(SLOTS_MIN);
   classOf = new Int32Array(SLOTS_MIN);
+  leaf = new Int32Array(SLOTS_MIN);
   readonly ids: string[] = [];
   readonly classes: NodeClass[] = [];
   readonly #records: (NodeRecord | undefined)[] = [];
@@ -27,6 +28,7 @@ export class NodeTable implements NodeColumns {
   readonly #freeSlots: number[] = [];
   /** Allocations on nodes whose record has not come yet, or is gone. */
   readonly #homeless = new Map<string, Resources>();
+  readonly #amounts = new Float64Array(KINDS);
   #attributesRevision = 0;
 
   /** One more than the highest slot in use. */
@@ -97,10 +99,11 @@ export class NodeTable implements NodeColumns {
 
   /** Allocated on a slot that is in use: `sign` 1, given back: -1. */
   changeAt(slot: number, resources: Resources, sign: 1 | -1): void {
+    const { free } = this;
     const at = slot * KINDS;
+    writeAmounts(this.#amounts, resources);
     for (let kind = 0; kind < KINDS; kind += 1) {
-      const amount = resources[RESOURCE_KINDS[kind] as keyof Resources];
-      this.free[at + kind] = (this.free[at + kind] as number) - sign * amount;
+      free[at + kind] = (free[at + kind] as number) - sign * (this.#amounts[kind] as number);
     }
     this.#classAt(slot).update(slot, this);
   }
@@ -175,6 +178,7 @@ export class NodeTable implements NodeColumns {
     this.ring = grown(this.ring, new Float64Array(slots));
     this.isOpen = grown(this.isOpen, new Uint8Array(slots));
     this.classOf = grown(this.classOf, new Int32Array(slots));
+    this.leaf = grown(this.leaf, new Int32Array(slots));
   }
 }
 

@@ -5,6 +5,7 @@ import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";
 import { aNode } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
 import type { PlacementRequest } from "./filters.js";
+import { KINDS, writeAmounts } from "./node-class.js";
 import { type PlacementContext, place } from "./place.js";
 import { Placer } from "./placer.js";
 import { PLACEMENT_POLICIES } from "./scorers.js";
@@ -127,3 +128,12 @@ function randomRequest(prng: Prng): PlacementRequest {
     migratingFrom: prng.chance(0.1) ? from : undefined,
   };
 }
+
+describe("writeAmounts", () => {
+  it("writes in the order of the kinds", () => {
+    const amounts = new Float64Array(KINDS);
+    writeAmounts(amounts, { cpuMillis: 1, memoryMib: 2, diskMib: 3 });
+    const expected = { cpuMillis: 1, memoryMib: 2, diskMib: 3 };
+    expect([...amounts]).toEqual(RESOURCE_KINDS.map((kind) => expected[kind]));
+  });
+});

@@ -4,8 +4,8 @@
  *
  * Q1 Whatever it skips could not have won: the answer is that of a full scan (T1 to T3).
  */
-import { NO_RESOURCES, RESOURCE_KINDS, type Resources } from "../domain/resources.js";
-import { KINDS, type NodeClass } from "./node-class.js";
+import { NO_RESOURCES, type Resources } from "../domain/resources.js";
+import { KINDS, type NodeClass, writeAmounts } from "./node-class.js";
 import type { NodeTable } from "./node-table.js";
 import { fitOf, type PlacementPolicy, scoreOf, tieBreak } from "./scorers.js";
 
@@ -45,7 +45,7 @@ export class Search {
   /** The class that is being searched. */
   #class!: NodeClass;
   #preference = 0;
-  #start = 0;
+  #promises = new Float64Array(0);
 
   constructor(table: NodeTable) {
     this.#table = table;
@@ -70,9 +70,7 @@ export class Search {
   /** Prepares {@link fits} and {@link scoreAt}. */
   ask(question: Question): void {
     this.#question = question;
-    for (let kind = 0; kind < KINDS; kind += 1) {
-      this.#needs[kind] = question.resources[RESOURCE_KINDS[kind] as keyof Resources];
-    }
+    writeAmounts(this.#needs, question.resources);
     this.#bestScore = Number.NEGATIVE_INFINITY;
     this.#bestTie = -1;
     this.#bestSlot = NOBODY;
@@ -91,24 +89,28 @@ export class Search {
     const { classes, classOf, free } = this.#table;
     const index = classOf[slot] as number;
     const { kinds, totals } = classes[index] as NodeClass;
-    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
     for (let position = 0; position < kinds.length; position += 1) {
       const kind = kinds[position] as number;
       const left = (free[slot * KINDS + kind] as number) - (this.#needs[kind] as number);
       const share = left / (totals[kind] as number);
-      if (share < low) low = share;
-      if (share > high) high = share;
+      low = Math.min(low, share);
+      high = Math.max(high, share);
     }
-    if (kinds.length === 0) low = high = 0;
+    const isEmpty = kinds.length === 0;
     const { policy, preferences } = this.#question;
-    return scoreOf(fitOf(policy, low, high), preferences[index] as number);
+    const fit = isEmpty ? fitOf(policy, 0, 0) : fitOf(policy, low, high);
+    return scoreOf(fit, preferences[index] as number);
   }
 
   /** Of two nodes that fit. */
   isBetter(slot: number, other: number): boolean {
-    const [score, otherScore] = [this.scoreAt(slot), this.scoreAt(other)];
+    const score = this.scoreAt(slot);
+    const otherScore = this.scoreAt(other);
     if (score !== otherScore) return score > otherScore;
-    const [tie, otherTie] = [this.#tieAt(slot), this.#tieAt(other)];
+    const tie = this.#tieAt(slot);
+    const otherTie = this.#tieAt(other);
     if (tie !== otherTie) return tie < otherTie;
     const { ids } = this.#table;
     return (ids[slot] as string) < (ids[other] as string);
@@ -127,18 +129,34 @@ export class Search {
     if (slot !== NOBODY && this.fits(slot)) this.#consider(slot);
   }
 
+  /** The class that promises most comes first: then the others are often skipped. */
   #searchClasses(): void {
-    const { preferences, start } = this.#question;
-    for (const nodeClass of this.#table.classes) {
-      this.#class = nodeClass;
-      this.#preference = preferences[nodeClass.index] as number;
-      if (this.#preference < 0 || nodeClass.size === 0 || !this.#couldHold(nodeClass)) continue;
-      nodeClass.prepare(this.#table);
-      const bound = this.#bound(1);
-      if (bound < this.#bestScore) continue;
-      this.#start = nodeClass.startOf(start, this.#table);
-      this.#enter(1, bound);
+    const { classes } = this.#table;
+    if (this.#promises.length < classes.length) this.#promises = new Float64Array(classes.length);
+    let first = 0;
+    for (let index = 0; index < classes.length; index += 1) {
+      this.#promises[index] = this.#promiseOf(classes[index] as NodeClass);
+      if ((this.#promises[index] as number) > (this.#promises[first] as number)) first = index;
     }
+    for (let turn = 0; turn < classes.length; turn += 1) {
+      const index = (first + turn) % classes.length;
+      this.#select(classes[index] as NodeClass);
+      this.#enter(1, this.#promises[index] as number);
+    }
+  }
+
+  /** No node of the class scores more. */
+  #promiseOf(nodeClass: NodeClass): number {
+    this.#select(nodeClass);
+    const isUsable = this.#preference >= 0 && nodeClass.size > 0 && this.#couldHold(nodeClass);
+    if (!isUsable) return Number.NEGATIVE_INFINITY;
+    nodeClass.prepare(this.#table);
+    return this.#bound(1);
+  }
+
+  #select(nodeClass: NodeClass): void {
+    this.#class = nodeClass;
+    this.#preference = this.#question.preferences[nodeClass.index] as number;
   }
 
   #couldHold({ limits }: NodeClass): boolean {
@@ -150,25 +168,23 @@ export class Search {
 
   /** Looks below the node unless nothing there can win. */
   #enter(node: number, bound: number): void {
-    if (bound < this.#bestScore) return;
+    if (bound < this.#bestScore || bound === Number.NEGATIVE_INFINITY) return;
     if (bound === this.#bestScore && this.#nearestTie(node) > this.#bestTie) return;
-    if (node >= this.#class.leaves) this.#reach(this.#class.slotAt(node - this.#class.leaves));
+    const { leaves, slots } = this.#class;
+    if (node >= leaves) this.#reach(slots[node - leaves] as number);
     else this.#descend(2 * node);
   }
 
   /** The better side first: then the other is often skipped. */
   #descend(left: number): void {
+    const right = left + 1;
     const boundLeft = this.#bound(left);
-    const boundRight = this.#bound(left + 1);
+    const boundRight = this.#bound(right);
     const isRightFirst =
-      boundRight > boundLeft || (boundRight === boundLeft && this.#holdsStart(left + 1));
-    if (isRightFirst) {
-      this.#enter(left + 1, boundRight);
-      this.#enter(left, boundLeft);
-    } else {
-      this.#enter(left, boundLeft);
-      this.#enter(left + 1, boundRight);
-    }
+      boundRight > boundLeft ||
+      (boundRight === boundLeft && this.#nearestTie(right) < this.#nearestTie(left));
+    this.#enter(isRightFirst ? right : left, isRightFirst ? boundRight : boundLeft);
+    this.#enter(isRightFirst ? left : right, isRightFirst ? boundLeft : boundRight);
   }
 
   #reach(slot: number): void {
@@ -177,32 +193,27 @@ export class Search {
 
   /** No node below scores more (T1, T2); -Infinity when none below has room. */
   #bound(node: number): number {
-    const { kinds, totals } = this.#class;
-    let most = Number.NEGATIVE_INFINITY;
+    const { kinds, totals, tree } = this.#class;
+    const at = node * KINDS;
+    let low = Number.POSITIVE_INFINITY;
     for (let index = 0; index < kinds.length; index += 1) {
       const kind = kinds[index] as number;
       const need = this.#needs[kind] as number;
-      const left = this.#class.most(node, kind) - need;
-      if (need > 0 && left < 0) continue;
-      const share = left / (totals[kind] as number);
-      if (share > most) most = share;
+      const left = (tree[at + kind] as number) - need;
+      if (left < 0 && need > 0) return Number.NEGATIVE_INFINITY;
+      low = Math.min(low, left / (totals[kind] as number));
     }
-    if (kinds.length === 0)
-      most = this.#class.most(node, 0) === Number.NEGATIVE_INFINITY ? most : 0;
-    return scoreOf(fitOf("spread", most, most), this.#preference);
+    if (kinds.length === 0) low = Math.min(0, tree[at] as number);
+    return scoreOf(fitOf("spread", low, low), this.#preference);
   }
 
+  /** No node below is nearer to the start. */
   #nearestTie(node: number): number {
-    const width = widthOf(node, this.#class.leaves);
-    const first = node * width - this.#class.leaves;
-    const isInside = this.#start >= first && this.#start < first + width;
-    return this.#tieAt(this.#class.slotAt(isInside ? this.#start : first));
-  }
-
-  #holdsStart(node: number): boolean {
-    const width = widthOf(node, this.#class.leaves);
-    const first = node * width - this.#class.leaves;
-    return this.#start >= first && this.#start < first + width;
+    const { ringLeast, ringMost } = this.#class;
+    const { start } = this.#question;
+    const least = ringLeast[node] as number;
+    const isAround = least < start && start <= (ringMost[node] as number);
+    return isAround ? 0 : tieBreak(least, start);
   }
 
   #isAllowed(slot: number): boolean {
@@ -233,9 +244,4 @@ export class Search {
     const { ids } = this.#table;
     return (ids[slot] as string) < (ids[this.#bestSlot] as string);
   }
-}
-
-/** How many leaves stand below a node of a tournament. */
-function widthOf(node: number, leaves: number): number {
-  return leaves >> (31 - Math.clz32(node));
 }

@@ -1,7 +1,7 @@
 /**
  * Builds the guest images from their recipes in `images/` into `images/build/`: `tiny` is assembled
- * from our own source, `disk` is a disk that firmware boots it from, `linux` is the distribution's cloud kernel and an initramfs of busybox and
- * our init.
+ * from our own source, `disk` is a disk that firmware boots it from, `linux` is the distribution's
+ * cloud kernel and an initramfs of busybox and our init.
  */
 import {
   chmodSync,
@@ -35,7 +35,8 @@ const CLOUD_KERNELS = {
 
 /** What the init loads, with all that it depends on. What a kernel has built in is left out. */
 const POWER_MODULES = ["button", "evdev"];
-const NETWORK_MODULES = ["virtio_pci", "virtio_mmio", "virtio_net", "virtio-rng"];
+const BUS_MODULES = ["virtio_pci", "virtio_mmio"];
+const DEVICE_MODULES = [...BUS_MODULES, "virtio_net", "virtio-rng", "virtio_balloon"];
 
 /** What every recipe depends on beside its own files. */
 export const SCRIPTS = ["images", "initramfs", "kernel-package"].map(
@@ -148,10 +149,10 @@ function buildLinux() {
   try {
     const kernel = fetchKernel(work, CLOUD_KERNELS);
     copyFileSync(kernel.file, path.join(output, "vmlinuz"));
-    const [power, network] = [POWER_MODULES, NETWORK_MODULES].map((names) =>
+    const [power, devices] = [POWER_MODULES, DEVICE_MODULES].map((names) =>
       modulesOf(kernel, names),
     );
-    makeInitramfs(path.join(work, "root"), { power, network }, path.join(output, "initrd"));
+    makeInitramfs(path.join(work, "root"), { power, devices }, path.join(output, "initrd"));
   } finally {
     rmSync(work, { recursive: true });
   }
@@ -174,11 +175,11 @@ function makeInitramfs(root, modules, output) {
   installBusybox(path.join(root, "bin"));
   installRecipe(recipe("linux", "init"), path.join(root, "init"));
   installRecipe(recipe("linux", "udhcpc.script"), path.join(root, "etc", "udhcpc.script"));
-  for (const { name, bytes } of [...modules.power, ...modules.network]) {
+  for (const { name, bytes } of [...modules.power, ...modules.devices]) {
     writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
   }
-  const network = modules.network.map(({ name }) => name).join("\n");
-  writeFileSync(path.join(root, "modules", "network"), network);
+  const devices = modules.devices.map(({ name }) => name).join("\n");
+  writeFileSync(path.join(root, "modules", "devices"), devices);
   packInitramfs(root, output);
 }
 

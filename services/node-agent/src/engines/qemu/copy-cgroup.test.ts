@@ -1,0 +1,101 @@
+/** Control groups of both versions, in directories that look like the kernel's. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(path.join(tmpdir(), "innkeeper-cgroup-"));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+/** The group of a guest with the files that the kernel puts there. */
+function kernelFiles(directory: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(path.join(root, directory), { recursive: true });
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(path.join(root, directory, name), text);
+  }
+}
+
+function textOf(file: string): string {
+  return readFileSync(path.join(root, file), "utf8");
+}
+
+describe("version 1", () => {
+  beforeEach(() => {
+    kernelFiles("cpu/innkeeper/g.1", {
+      "cpu.cfs_period_us": "",
+      "cpu.cfs_quota_us": "",
+      "cpu.shares": "",
+    });
+    kernelFiles("cpuacct/innkeeper/g.1", { "cpuacct.usage": "1234567890\n" });
+    kernelFiles("memory/innkeeper/g.1", { "memory.stat": "cache 99\ntotal_rss 3145729\n" });
+  });
+
+  it("can be used", () => {
+    expect(whyNoCgroups(root)).toBeUndefined();
+  });
+
+  it("caps half a CPU as half of each period, and weighs it as half of one", () => {
+    new CopyCgroup("g.1", root).make(4711, 500);
+    expect(textOf("cpu/innkeeper/g.1/cpu.cfs_period_us")).toBe("100000");
+    expect(textOf("cpu/innkeeper/g.1/cpu.cfs_quota_us")).toBe("50000");
+    expect(textOf("cpu/innkeeper/g.1/cpu.shares")).toBe("512");
+    for (const hierarchy of ["cpu", "cpuacct", "memory"]) {
+      expect(textOf(`${hierarchy}/innkeeper/g.1/cgroup.procs`)).toBe("4711");
+    }
+  });
+
+  it("counts CPU time, and memory without the files that were read", () => {
+    expect(new CopyCgroup("g.1", root).usage()).toEqual({ cpuMs: 1234, memoryMib: 4 });
+  });
+});
+
+describe("version 2", () => {
+  beforeEach(() => {
+    kernelFiles("", { "cgroup.controllers": "cpu memory\n" });
+    kernelFiles("innkeeper/g.1", {
+      "cpu.max": "",
+      "cpu.weight": "",
+      "cpu.stat": "usage_usec 2500000\n",
+      "memory.stat": "anon 1048576\nfile 99\n",
+    });
+  });
+
+  it("is asked for its controllers", () => {
+    expect(whyNoCgroups(root)).toBeUndefined();
+    for (const file of ["cgroup.subtree_control", "innkeeper/cgroup.subtree_control"]) {
+      expect(textOf(file)).toBe("+cpu +memory");
+    }
+  });
+
+  it("caps two CPUs as two of each period", () => {
+    new CopyCgroup("g.1", root).make(4711, 2000);
+    expect(textOf("innkeeper/g.1/cpu.max")).toBe("200000 100000");
+    expect(textOf("innkeeper/g.1/cpu.weight")).toBe("79");
+    expect(textOf("innkeeper/g.1/cgroup.procs")).toBe("4711");
+  });
+
+  it("counts CPU time, and memory without the files that were read", () => {
+    expect(new CopyCgroup("g.1", root).usage()).toEqual({ cpuMs: 2500, memoryMib: 1 });
+  });
+});
+
+describe("a host without control groups", () => {
+  it("says so", () => {
+    expect(whyNoCgroups(root)).toBe(`there are no control groups in ${root}`);
+  });
+
+  it("limits and counts nothing, and leaves nothing behind", () => {
+    const cgroup = new CopyCgroup("g.1", root);
+    cgroup.make(4711, 500);
+    expect(cgroup.usage()).toBeUndefined();
+    expect(cgroup.exists).toBe(false);
+    expect(existsSync(path.join(root, "innkeeper"))).toBe(false);
+  });
+});

@@ -1,0 +1,143 @@
+/**
+ * What a running guest may use, measured on real QEMU: memory with a Linux guest that knows the
+ * balloon, CPU time by what the host counts while the guest boots as fast as it may.
+ */
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { CopyLaunch, CopyUsage, Engine, EngineCopy } from "@innkeeper/core";
+import { randomIdSource, systemClock } from "@innkeeper/core/platform";
+import { silentLogger } from "@innkeeper/core/testing";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { CGROUP_ROOT, whyNoCgroups } from "./copy-cgroup.js";
+import { createQemuEngine } from "./qemu-engine.js";
+
+const IMAGES = fileURLToPath(new URL("../../../../../images/build/", import.meta.url));
+const TINY = path.join(IMAGES, "tiny/tiny.elf");
+const DISK = path.join(IMAGES, "disk/disk.raw");
+const LINUX = {
+  kind: "kernel",
+  kernelPath: path.join(IMAGES, "linux/vmlinuz"),
+  initrdPath: path.join(IMAGES, "linux/initrd"),
+  commandLine: "console=ttyS0 quiet panic=-1 tsc=reliable beat_ms=1000",
+} as const;
+const PATIENCE = { timeout: 60_000, interval: 20 };
+
+const root = mkdtempSync(path.join(tmpdir(), "innkeeper-live-"));
+const engine: Engine = createQemuEngine({
+  stateDir: path.join(root, "guests"),
+  clock: systemClock,
+  log: silentLogger,
+  migrationHost: "127.0.0.1",
+  probeKernel: TINY,
+  probeDisk: DISK,
+});
+let copy: EngineCopy | undefined;
+
+afterEach(async () => {
+  await copy?.destroy();
+  copy = undefined;
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(root, { recursive: true });
+});
+
+describe.each(["hybrid", "paravirt"] as const)("the memory of a Linux guest in %s mode", (mode) => {
+  it("is given back by the balloon and given again, while the guest runs", async () => {
+    copy = await engine.launch(aLaunch({ mode }));
+    await waitForWord(copy, "beat 1 ");
+    await copy.setResources({ cpuMillis: 1000, memoryMib: 160 });
+    await copy.setResources({ cpuMillis: 1000, memoryMib: 256 });
+    await copy.setResources({ cpuMillis: 1000, memoryMib: 128 });
+    expect(await copy.runState()).toBe("running");
+    const [last] = [...(await wordsOf(copy)).matchAll(/beat ([0-9]+) /g)].slice(-1);
+    await waitForWord(copy, `beat ${Number(last?.[1]) + 1} `);
+  });
+});
+
+it("says when the guest does not give memory back, and leaves it what it had", async () => {
+  copy = await engine.launch(
+    aLaunch({ boot: { ...LINUX, kernelPath: TINY, initrdPath: undefined } }),
+  );
+  const refused = copy.setResources({ cpuMillis: 1000, memoryMib: 128 });
+  await expect(refused).rejects.toMatchObject({
+    kind: "precondition",
+    reason: "MEMORY_NOT_GIVEN_BACK",
+  });
+  await copy.setResources({ cpuMillis: 1000, memoryMib: 256 });
+});
+
+describe.runIf(whyNoCgroups() === undefined)("CPU time where control groups can be made", () => {
+  it.each([250, 500])("is %i thousandths of a CPU and no more", async (cpuMillis) => {
+    copy = await engine.launch(aLaunch({ cpuMillis }));
+    expect(await rateOf(copy)).toBeLessThan((cpuMillis / 1000) * 1.1);
+  });
+
+  it("follows a change while the guest runs", async () => {
+    copy = await engine.launch(aLaunch({ cpuMillis: 1000 }));
+    await copy.setResources({ cpuMillis: 200, memoryMib: 256 });
+    expect(await rateOf(copy)).toBeLessThan(0.22);
+  });
+
+  it("leaves no control group behind (E3)", async () => {
+    const launch = aLaunch({});
+    copy = await engine.launch(launch);
+    expect(groupsOf(launch)).not.toEqual([]);
+    await copy.destroy();
+    expect(groupsOf(launch)).toEqual([]);
+  });
+});
+
+function aLaunch(overrides: Partial<CopyLaunch>): CopyLaunch {
+  return {
+    guestUid: randomIdSource.uuid(),
+    epoch: 1,
+    mode: "paravirt",
+    vcpuCount: 1,
+    cpuMillis: 1000,
+    memoryMib: 256,
+    boot: LINUX,
+    disks: [],
+    isIncoming: false,
+    ...overrides,
+  };
+}
+
+/** CPU time by time passed, over half a second of CPU time in which the guest is busy booting. */
+async function rateOf(busy: EngineCopy): Promise<number> {
+  const from = await usageBeyond(busy, 100);
+  const to = await usageBeyond(busy, from.cpuMs + 500);
+  return (to.cpuMs - from.cpuMs) / (to.atMs - from.atMs);
+}
+
+async function usageBeyond(
+  busy: EngineCopy,
+  cpuMs: number,
+): Promise<CopyUsage & { readonly atMs: number }> {
+  return await vi.waitFor(async () => {
+    const usage = await busy.usage();
+    const atMs = performance.now();
+    if (usage === undefined || usage.cpuMs < cpuMs) throw new Error("it has not used that yet");
+    return { ...usage, atMs };
+  }, PATIENCE);
+}
+
+async function wordsOf(speaking: EngineCopy): Promise<string> {
+  const { bytes } = await speaking.readConsole(0, 1024 * 1024);
+  return Buffer.from(bytes).toString("latin1");
+}
+
+async function waitForWord(speaking: EngineCopy, word: string): Promise<void> {
+  await vi.waitFor(async () => {
+    if (!(await wordsOf(speaking)).includes(word)) throw new Error(`no "${word}" yet`);
+  }, PATIENCE);
+}
+
+function groupsOf({ guestUid, epoch }: CopyLaunch): string[] {
+  const parents = ["", ...readdirSync(CGROUP_ROOT)].map(
+    (each) => `${CGROUP_ROOT}/${each}/innkeeper`,
+  );
+  return parents.map((each) => `${each}/${guestUid}.${epoch}`).filter((each) => existsSync(each));
+}

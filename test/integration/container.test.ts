@@ -1,6 +1,6 @@
 /**
- * Container guests in a whole cluster, by `inn`: they are made, stopped, paused, told why they cannot
- * move, and live on when everything else is killed.
+ * Container guests in a whole cluster, by `inn`: they are made, stopped, paused, told why they
+ * cannot move, and live on when everything else is killed.
  */
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";

@@ -12,14 +12,14 @@ import {
   systemClock,
 } from "@innkeeper/core/platform";
 import { eventStreamOptionsOf, NatsLink, natsOptionsOf } from "@innkeeper/core/platform/nats";
-import { BlobReplicator } from "./peers/blob-replicator.js";
 import { GrpcAgentDirectory } from "./agents/grpc-agent-directory.js";
-import { watchLeader } from "./peers/leader-watch.js";
-import { PeerControllers } from "./peers/peer-controllers.js";
 import { controllerServer } from "./api/controller-server.js";
 import type { ControllerSettings } from "./config.js";
 import { type Controller, createController } from "./controller.js";
 import { openStore } from "./open-store.js";
+import { BlobReplicator } from "./peers/blob-replicator.js";
+import { watchLeader } from "./peers/leader-watch.js";
+import { PeerControllers } from "./peers/peer-controllers.js";
 import { natsServices } from "./start-nats.js";
 
 export interface RunningControllerProcess {

@@ -3,9 +3,9 @@ import type { Metadata } from "@grpc/grpc-js";
 import { serverStream, unary } from "@innkeeper/core/platform";
 import { parseIntroduction, parseNodeReport, parseSha256 } from "@innkeeper/core/wire";
 import type { RegistryServiceServer } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import type { Controller } from "../controller.js";
 import type { BlobReplicator } from "../peers/blob-replicator.js";
 import { isPassedOn, type PeerControllers } from "../peers/peer-controllers.js";
-import type { Controller } from "../controller.js";
 
 /** The other controllers; without them this one is alone. */
 export interface RegistryPeers {

@@ -1,4 +1,6 @@
-/** The disk store contract on real files, made by a real qemu-img, and what only files can break. */
+/**
+ * The disk store contract on real files, made by a real qemu-img, and what only files can break.
+ */
 import { execFileSync } from "node:child_process";
 import {
   mkdirSync,
@@ -140,7 +142,7 @@ describe("an image that cannot be trusted", () => {
     expect(await disks.list()).toEqual([]);
   }
 
-  it("is refused when it is larger or smaller than its manifest says, with both sizes", async () => {
+  it("is refused when it has another size than its manifest says, with both sizes", async () => {
     const base = rawImage(root);
     await refused({ ...base, sizeMib: 2 }, /disk of 1 MiB, its manifest says 2 MiB/);
     writeFileSync(base.path, Buffer.alloc(MIB + 1));

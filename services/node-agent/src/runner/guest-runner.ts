@@ -24,7 +24,6 @@ import {
   type JournalEntry,
   type LaunchSize,
   type Logger,
-  type MigrationProgress,
   NEVER_STARTED,
   planCopy,
   type RestartMemory,
@@ -33,6 +32,7 @@ import {
 } from "@innkeeper/core";
 import { copyLaunch } from "./copy-launch.js";
 import { type CopySources, prepareSources } from "./fetch-image.js";
+import { OutgoingMigration } from "./outgoing-migration.js";
 import { ResourceSetter } from "./resource-setter.js";
 import type { RunnerContext } from "./runner-context.js";
 
@@ -61,11 +61,12 @@ export class GuestRunner {
   /** Until they were removed: an earlier process may have made some. */
   #mayHaveDisks = true;
   #incomingUri: string | undefined;
-  #sending: Promise<void> | undefined;
-  #sendError: ErrorDetail | undefined;
-  #progress: MigrationProgress | undefined;
   #launchedWith: LaunchSize | undefined;
   readonly #resources: ResourceSetter;
+  readonly #outgoing = new OutgoingMigration({
+    onProgress: () => this.context.onChanged(this.guestUid),
+    onEnded: () => this.kick(),
+  });
 
   constructor(
     private readonly context: RunnerContext,
@@ -99,9 +100,8 @@ export class GuestRunner {
     if (isNewCopy && assignment.desired !== "absent") this.#memory = NEVER_STARTED;
     this.#assignment = assignment;
     this.#stopAskedAtMs = undefined;
-    this.#sendError = undefined;
+    this.#outgoing.renew({ isSending: assignment.desired === "sending" });
     this.#resources.retry();
-    if (assignment.desired !== "sending") this.#progress = undefined;
     return this.#entry();
   }
 
@@ -135,9 +135,9 @@ export class GuestRunner {
       restartCount: this.#memory.restartCount,
       startedAtMs: this.#memory.startedAtMs,
       lastExit: this.#memory.lastExit,
-      error: this.#sendError ?? this.#resources.error ?? this.#memory.failure,
+      error: this.#outgoing.error ?? this.#resources.error ?? this.#memory.failure,
       incomingUri: this.#state === "incoming" ? this.#incomingUri : undefined,
-      migration: this.#progress,
+      migration: this.#outgoing.progress,
       launchedWith: this.#copy && this.#launchedWith,
     };
   }
@@ -202,8 +202,8 @@ export class GuestRunner {
       assignment: this.#assignment,
       memory: this.#memory,
       copy: copy && run && run !== "ended" ? { epoch: copy.ref.epoch, run } : undefined,
-      isSending: this.#sending !== undefined,
-      sendError: this.#sendError,
+      isSending: this.#outgoing.isUnderWay,
+      sendError: this.#outgoing.error,
       stopAskedAtMs: this.#stopAskedAtMs,
       ...this.#resources.view,
       mayHaveDisks: this.#mayHaveDisks,
@@ -252,8 +252,7 @@ export class GuestRunner {
       case "migrate":
         return this.#migrate();
       case "cancel-migration":
-        await copy?.cancelMigration();
-        return await this.#sending;
+        return await this.#outgoing.cancel(copy);
       case "set-resources":
         if (copy !== undefined) this.#resources.begin(copy, this.#assignment);
         return;
@@ -356,26 +355,9 @@ export class GuestRunner {
   }
 
   #migrate(): void {
-    const { migrateTo, intent } = this.#assignment;
-    const copy = this.#copy;
-    if (copy === undefined || migrateTo === undefined) return;
-    const onProgress = (progress: MigrationProgress): void => {
-      this.#progress = progress;
-      this.context.onChanged(this.guestUid);
-    };
-    this.#sending = copy
-      .migrate({ ...migrateTo, onProgress })
-      .then((progress) => {
-        this.#progress = progress;
-      })
-      .catch((error: unknown) => {
-        if (this.#assignment.intent !== intent) return;
-        this.#sendError = toDomainError(error).detail;
-      })
-      .finally(() => {
-        this.#sending = undefined;
-        this.kick();
-      });
+    const { migrateTo } = this.#assignment;
+    if (this.#copy === undefined || migrateTo === undefined) return;
+    this.#outgoing.begin(this.#copy, migrateTo);
   }
 
   #wakeAt(atMs: number): void {

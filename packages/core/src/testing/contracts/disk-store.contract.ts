@@ -90,7 +90,7 @@ function removing(): void {
 }
 
 function refusing(): void {
-  it("refuses what it has no room for, with the numbers, and makes none of it (K3, K4)", async () => {
+  it("refuses what it has no room for, with numbers, and makes none of it (K3, K4)", async () => {
     const wanted = [subject.rootOf(1), data(subject.capacityMib)];
     await expect(subject.disks.prepare(A, wanted)).rejects.toMatchObject({
       kind: "capacity",

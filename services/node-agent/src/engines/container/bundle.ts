@@ -1,7 +1,7 @@
 /**
  * The runtime's configuration of one container (OCI runtime specification 1.0): what the guest sees
- * and may do. A value of its own in JSON: nothing that a user wrote is parsed by a shell or becomes a
- * path.
+ * and may do. A value of its own in JSON: nothing that a user wrote is parsed by a shell or becomes
+ * a path.
  *
  * C1 The guest's root is nobody on the host, and no process of it can gain a right that it was not
  *    started with.

@@ -102,7 +102,7 @@ whereTheyRun("what a guest is", () => {
 whereTheyRun("the resources of a guest", () => {
   withBench();
 
-  it("are told, and shrink and grow again while it runs, within what it was launched with", async () => {
+  it("are told, and shrink and grow again while it runs, within its launch size", async () => {
     const copy = await runShell("while :; do :; done");
     const group = new Cgroup(copyName(copy.ref));
     await bench.harness.settle(copy.setResources({ cpuMillis: 250, memoryMib: 32 }));

@@ -1,4 +1,6 @@
-/** Why a container ended: what the holder noted of its first process, and what the kernel counted. */
+/**
+ * Why a container ended: what the holder noted of its first process, and what the kernel counted.
+ */
 import { constants } from "node:os";
 import type { CopyExit, ExitReason } from "@innkeeper/core";
 

@@ -12,8 +12,9 @@
  * H2 The file `exit` is there, whole, before the holder lets go of `alive`.
  * H3 A full disk costs console output, never the guest.
  *
- * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain directory.
- * Standard output: the process id of the guest's first process in one line, once it runs.
+ * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain
+ * directory. Standard output: the process id of the guest's first process in one line, once it
+ * runs.
  */
 
 /** Names inside the copy's directory that the holder knows. */

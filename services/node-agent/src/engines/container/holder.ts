@@ -45,8 +45,9 @@ export class Holder {
   }
 
   /**
-   * Resolves when the guest's first process runs; undefined when that has ended already. @throws `unavailable` with the last words of the
-   * runtime; nothing of it runs then but what is in the control group.
+   * Resolves when the guest's first process runs; undefined when that has ended already. @throws
+   * `unavailable` with the last words of the runtime; nothing of it runs then but what is in the
+   * control group.
    */
   static async start(start: HolderStart): Promise<Holder | undefined> {
     const { directory, runtime, rootPath, isOverlay, clock } = start;

@@ -1,6 +1,6 @@
 /**
- * What of this host can run containers, proved by running one: each runtime with each way to provide
- * a root file system, best first, until one works.
+ * What of this host can run containers, proved by running one: each runtime with each way to
+ * provide a root file system, best first, until one works.
  */
 import { type CopyExit, toDomainError } from "@innkeeper/core";
 import { ROOT_STORAGES, type RootStorage } from "./rootfs-store.js";

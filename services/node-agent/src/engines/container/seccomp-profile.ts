@@ -26,7 +26,8 @@ const MEMORY = `
 
 const PROCESSES = `
   arch_prctl capget capset chroot execve execveat exit exit_group fork get_robust_list getegid
-  geteuid getrandom getgid getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit
+  geteuid getrandom getgid getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid
+  getrlimit
   getrusage getsid gettid getuid kill pidfd_open pidfd_send_signal prctl prlimit64 rseq
   sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
   sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
@@ -50,7 +51,8 @@ const WAITING = `
 const TALKING = `
   accept accept4 bind connect getpeername getsockname getsockopt listen mq_getsetattr mq_notify
   mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd recvfrom recvmmsg
-  recvmsg semctl semget semop semtimedop sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt shmget
+  recvmsg semctl semget semop semtimedop sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt
+  shmget
   shutdown socket socketpair`;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */

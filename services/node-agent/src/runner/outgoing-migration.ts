@@ -1,0 +1,68 @@
+/** The sending of one guest's copy to another node, and what came of it. */
+import {
+  type EngineCopy,
+  type ErrorDetail,
+  type MigrateOptions,
+  type MigrationProgress,
+  toDomainError,
+} from "@innkeeper/core";
+
+export interface OutgoingMigrationHooks {
+  onProgress(): void;
+  onEnded(): void;
+}
+
+export class OutgoingMigration {
+  #sending: Promise<void> | undefined;
+  #error: ErrorDetail | undefined;
+  #progress: MigrationProgress | undefined;
+  /** Grows with each assignment: an attempt that was asked for earlier has nothing more to say. */
+  #attempt = 0;
+
+  constructor(private readonly hooks: OutgoingMigrationHooks) {}
+
+  get isUnderWay(): boolean {
+    return this.#sending !== undefined;
+  }
+
+  get error(): ErrorDetail | undefined {
+    return this.#error;
+  }
+
+  get progress(): MigrationProgress | undefined {
+    return this.#progress;
+  }
+
+  /** A newer assignment: what failed under an older one is forgotten. */
+  renew({ isSending }: { readonly isSending: boolean }): void {
+    this.#attempt += 1;
+    this.#error = undefined;
+    if (!isSending) this.#progress = undefined;
+  }
+
+  begin(copy: EngineCopy, target: Omit<MigrateOptions, "onProgress">): void {
+    const attempt = this.#attempt;
+    const onProgress = (progress: MigrationProgress): void => {
+      this.#progress = progress;
+      this.hooks.onProgress();
+    };
+    this.#sending = copy
+      .migrate({ ...target, onProgress })
+      .then((progress) => {
+        this.#progress = progress;
+      })
+      .catch((error: unknown) => {
+        if (this.#attempt === attempt) this.#error = toDomainError(error).detail;
+      })
+      .finally(() => {
+        this.#sending = undefined;
+        this.hooks.onEnded();
+      });
+  }
+
+  /** Resolves when nothing is being sent any more. */
+  async cancel(copy: EngineCopy | undefined): Promise<void> {
+    await copy?.cancelMigration();
+    await this.#sending;
+  }
+}

@@ -5,10 +5,8 @@ import type { CopyLaunch } from "@innkeeper/core";
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { CopyDirectory } from "../../services/node-agent/src/engines/qemu/copy-directory.js";
 import { hostTscKhz } from "../../services/node-agent/src/engines/qemu/host-tsc.js";
-import {
-  type QemuMode,
-  qemuArguments,
-} from "../../services/node-agent/src/engines/qemu/machine.js";
+import { qemuArguments } from "../../services/node-agent/src/engines/qemu/machine.js";
+import type { QemuMode } from "../../services/node-agent/src/engines/qemu/modes.js";
 import { QemuProcess } from "../../services/node-agent/src/engines/qemu/qemu-process.js";
 import { QmpClient } from "../../services/node-agent/src/engines/qemu/qmp-client.js";
 import { until } from "./until.js";
@@ -53,7 +51,15 @@ async function startBare(
   running: Set<QemuProcess>,
 ): Promise<StartedBare> {
   const guestUid = randomIdSource.uuid();
-  const launch = { ...guest, guestUid, epoch: 1, vcpuCount: 1, cpuMillis: 1000, disks: [], isIncoming: false };
+  const launch = {
+    ...guest,
+    guestUid,
+    epoch: 1,
+    vcpuCount: 1,
+    cpuMillis: 1000,
+    disks: [],
+    isIncoming: false,
+  };
   const directory = new CopyDirectory(root, launch);
   const startedMs = performance.now();
   await directory.make();

@@ -24,6 +24,11 @@ export const PLACEMENT_FILTERS = [
   "cpuMillis",
   "memoryMib",
   "diskMib",
+  "labels",
+  "taints",
+  "apart",
+  "near",
+  "spread",
 ] as const;
 export type PlacementFilter = (typeof PLACEMENT_FILTERS)[number];
 

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { ModeAbility } from "../domain/mode.js";
+import { NO_RULES } from "../domain/placement-rules.js";
 import { aNode } from "../testing/builders.js";
 import { type NodeView, type PlacementRequest, rejections, usableAbilities } from "./filters.js";
 
 const ABILITY = aNode().abilities[0] as ModeAbility;
 const REQUEST: PlacementRequest = {
   guestUid: "g",
+  projectId: "p",
+  labels: {},
+  rules: NO_RULES,
   resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 10 },
   mode: "auto",
   imageKind: "linux",

@@ -5,14 +5,17 @@
  */
 import { IMAGE_MODES, type ImageKind } from "../domain/image.js";
 import type { Mode, ModeAbility, ModeRequest } from "../domain/mode.js";
+import type { Labels } from "../domain/names.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import type { Rejection } from "../domain/placement.js";
+import type { PlacementRules } from "../domain/placement-rules.js";
 import {
   mapResources,
   RESOURCE_KINDS,
   type Resources,
   subtractResources,
 } from "../domain/resources.js";
+import { labelRejections } from "./label-filters.js";
 
 /** A node as the scheduler sees it. */
 export interface NodeView {
@@ -23,6 +26,9 @@ export interface NodeView {
 
 export interface PlacementRequest {
   readonly guestUid: string;
+  readonly projectId: string;
+  readonly labels: Labels;
+  readonly rules: PlacementRules;
   readonly resources: Resources;
   readonly mode: ModeRequest;
   readonly imageKind: ImageKind;
@@ -53,7 +59,7 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
   }
   if (request.migratingFrom?.nodeId === node.id) reject("node", "the guest is there already");
   if (usableAbilities(request, node).length === 0) reject("mode", missingMode(request, node));
-  found.push(...lackingResources(request, view));
+  found.push(...lackingResources(request, view), ...labelRejections(request.rules, node));
   return found;
 }
 

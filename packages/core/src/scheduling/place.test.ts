@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MODES } from "../domain/mode.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import { CANDIDATES_MAX, REJECTIONS_MAX } from "../domain/placement.js";
+import { NO_RULES } from "../domain/placement-rules.js";
 import {
   addResources,
   NO_RESOURCES,
@@ -116,7 +117,13 @@ describe("the decision", () => {
 
   it("explains itself: input, best candidates in order, sentence", () => {
     const many = Array.from({ length: 9 }, (_, index) => viewWith({ id: `n${index}` }));
-    const result = place(REQUEST, { revision: 77, seed: 5, policy: "spread", nodes: many });
+    const result = place(REQUEST, {
+      revision: 77,
+      seed: 5,
+      policy: "spread",
+      members: [],
+      nodes: many,
+    });
     expect(result).toMatchObject({ isPlaced: true, decision: { revision: 77, seed: 5 } });
     if (!result.isPlaced) return;
     const { candidates, message, nodeId } = result.decision;
@@ -144,6 +151,9 @@ describe("the decision", () => {
 
 const REQUEST: PlacementRequest = {
   guestUid: "g",
+  projectId: "p",
+  labels: {},
+  rules: NO_RULES,
   resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 0 },
   mode: "auto",
   imageKind: "linux",
@@ -156,7 +166,7 @@ function viewWith(overrides: Parameters<typeof aNode>[0]): NodeView {
 }
 
 function inputOf(nodes: readonly NodeView[], seed: number): PlacementInput {
-  return { revision: 1, seed, policy: "spread", nodes };
+  return { revision: 1, seed, policy: "spread", members: [], nodes };
 }
 
 function nodeOf(result: PlacementResult): string {
@@ -169,7 +179,13 @@ function randomQuestion(prng: Prng): { request: PlacementRequest; input: Placeme
   );
   return {
     request: randomRequest(prng),
-    input: { revision: prng.integer(1, 99), seed: prng.next32(), policy: "spread", nodes },
+    input: {
+      revision: prng.integer(1, 99),
+      seed: prng.next32(),
+      policy: "spread",
+      members: [],
+      nodes,
+    },
   };
 }
 

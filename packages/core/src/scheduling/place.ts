@@ -19,6 +19,13 @@ import {
   rejections,
   usableAbilities,
 } from "./filters.js";
+import {
+  countAnew,
+  type GroupCounts,
+  groupRejections,
+  type PlacedMember,
+  violationsOn,
+} from "./group-rules.js";
 import { fitOf, type PlacementPolicy, ringPlace, ringStart, scoreOf, tieBreak } from "./scorers.js";
 
 /** What a decision depends on besides the request and the nodes. */
@@ -32,6 +39,8 @@ export interface PlacementContext {
 
 export interface PlacementInput extends PlacementContext {
   readonly nodes: readonly NodeView[];
+  /** Guests that are on nodes, for the rules between guests. */
+  readonly members: readonly PlacedMember[];
 }
 
 export type PlacementResult =
@@ -41,11 +50,16 @@ export type PlacementResult =
 export interface Candidate {
   readonly view: NodeView;
   readonly ability: ModeAbility;
+  /** Soft rules that are not kept there: fewer is better, whatever the score. */
+  readonly violations: number;
   readonly score: number;
   readonly tieBreak: number;
 }
 
-/** What was found: `best` is the first of the candidates, of which there may be more than are listed. */
+/**
+ * What was found: `best` is the first of the candidates, of which there may be more than are
+ * listed.
+ */
 export interface Finding {
   readonly candidates: readonly Candidate[];
   readonly candidateCount: number;
@@ -55,26 +69,49 @@ export interface Finding {
 export function place(request: PlacementRequest, input: PlacementInput): PlacementResult {
   const rejected: Rejection[] = [];
   const candidates: Candidate[] = [];
+  const nodes = input.nodes.map(({ node }) => node);
+  const asked = { request, counts: countAnew(request, nodes, input.members) };
   for (const view of input.nodes) {
-    const reasons = rejections(request, view);
+    const reasons = allRejections(asked, view);
     if (reasons.length > 0) rejected.push(...reasons);
-    else candidates.push(candidateOn(view, request, input));
+    else candidates.push(candidateOn(view, asked, input));
   }
   candidates.sort(byScore);
   const finding = { candidates, candidateCount: candidates.length, rejected };
   return resultOf(finding, request, input);
 }
 
+/** A request with the counts that its rules look at. */
+export interface AskedRequest {
+  readonly request: PlacementRequest;
+  readonly counts: GroupCounts;
+}
+
+/** Every reason why the node cannot take the guest, rules between guests included. */
+export function allRejections({ request, counts }: AskedRequest, view: NodeView): Rejection[] {
+  return [
+    ...rejections(request, view),
+    ...groupRejections(request.rules.groups, view.node, counts),
+  ];
+}
+
 /** The node as a candidate. It must be able to take the guest. */
 export function candidateOn(
   view: NodeView,
-  request: PlacementRequest,
+  { request, counts }: AskedRequest,
   { policy, seed }: PlacementContext,
 ): Candidate {
   const ability = usableAbilities(request, view.node)[0] as ModeAbility;
   const { low, high } = freeSharesAfter(request, view);
   const score = scoreOf(fitOf(policy, low, high), MODE_PREFERENCE[ability.mode]);
-  return { view, ability, score, tieBreak: tieBreak(ringPlace(view.node.id), ringStart(seed)) };
+  const violations = violationsOn(request.rules.groups, view.node, counts);
+  return {
+    view,
+    ability,
+    violations,
+    score,
+    tieBreak: tieBreak(ringPlace(view.node.id), ringStart(seed)),
+  };
 }
 
 export function resultOf(
@@ -128,5 +165,6 @@ function explain(request: PlacementRequest, best: Candidate, candidateCount: num
 }
 
 function byScore(a: Candidate, b: Candidate): number {
+  if (a.violations !== b.violations) return a.violations - b.violations;
   return b.score - a.score || a.tieBreak - b.tieBreak || (a.view.node.id < b.view.node.id ? -1 : 1);
 }

@@ -1,10 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { MODES } from "../domain/mode.js";
 import { allocatable } from "../domain/node.js";
+import {
+  GROUP_RULE_KINDS,
+  type GroupRule,
+  NO_RULES,
+  type PlacementRules,
+} from "../domain/placement-rules.js";
 import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";
 import { aNode } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
 import type { PlacementRequest } from "./filters.js";
+import type { PlacedMember } from "./group-rules.js";
 import { KINDS, writeAmounts } from "./node-class.js";
 import { type PlacementContext, place } from "./place.js";
 import { Placer } from "./placer.js";
@@ -52,6 +59,9 @@ describe("the placer, against the plain loop", () => {
 
 const REQUEST: PlacementRequest = {
   guestUid: "g",
+  projectId: "p",
+  labels: {},
+  rules: NO_RULES,
   resources: { cpuMillis: 0, memoryMib: 0, diskMib: 0 },
   mode: "auto",
   imageKind: "linux",
@@ -62,15 +72,39 @@ const REQUEST: PlacementRequest = {
 /** Changes the cluster at random and asks after each change. */
 function expectSameDecisions(prng: Prng, size: { nodes: number; changes: number }): void {
   const placer = new Placer();
+  const members: PlacedMember[] = [];
   for (let count = 0; count < size.changes; count += 1) {
-    changeRandomly(prng, placer, `n${prng.integer(0, size.nodes - 1)}`);
-    const request = randomRequest(prng);
-    const context = { revision: count, seed: prng.next32(), policy: prng.pick(PLACEMENT_POLICIES) };
-    expectSame(placer, request, context);
+    const nodeId = `n${prng.integer(0, size.nodes - 1)}`;
+    changeRandomly(prng, placer, nodeId);
+    moveRandomly(prng, { placer, members, nodeId });
+    const policy = prng.chance(0.6) ? "spread" : prng.pick(PLACEMENT_POLICIES);
+    const context = { revision: count, seed: prng.next32(), policy };
+    expectSame(placer, randomRequest(prng, members), { ...context, members });
   }
 }
 
-function expectSame(placer: Placer, request: PlacementRequest, context: PlacementContext): void {
+/** A guest comes to the node, or one leaves. */
+function moveRandomly(
+  prng: Prng,
+  { placer, members, nodeId }: { placer: Placer; members: PlacedMember[]; nodeId: string },
+): void {
+  if (members.length > 0 && prng.chance(0.4)) {
+    const [gone] = members.splice(prng.integer(0, members.length - 1), 1);
+    if (gone) placer.members.remove(gone.nodeId, gone);
+    return;
+  }
+  const labels = { app: prng.pick(["a", "b"]) };
+  const guestUid = `g${prng.next32()}`;
+  const member = { guestUid, projectId: prng.pick(["p", "q"]), labels, nodeId };
+  members.push(member);
+  placer.members.add(nodeId, member);
+}
+
+function expectSame(
+  placer: Placer,
+  request: PlacementRequest,
+  context: PlacementContext & { readonly members: readonly PlacedMember[] },
+): void {
   const plain = place(request, { ...context, nodes: placer.table.views() });
   expect(placer.place(request, context)).toEqual(plain);
   const slot = placer.choose(request, context);
@@ -108,13 +142,14 @@ function randomNode(prng: Prng, id: string): ReturnType<typeof aNode> {
     overcommitPercent: { cpuMillis: prng.pick([100, 250]) },
     state: prng.chance(0.9) ? "ready" : "unreachable",
     isCordoned: prng.chance(0.1),
+    labels: randomLabels(prng),
     abilities: prng.chance(0.7) ? aNode().abilities : aNode().abilities.slice(0, 1),
   });
 }
 
-function randomRequest(prng: Prng): PlacementRequest {
+function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementRequest {
   const ability = aNode().abilities[0];
-  const from = { nodeId: prng.pick(["n0", "n1", "n77"]), ability: ability as never };
+  const moved = members.length > 0 && prng.chance(0.1) ? prng.pick(members) : undefined;
   return {
     ...REQUEST,
     resources: {
@@ -125,8 +160,39 @@ function randomRequest(prng: Prng): PlacementRequest {
     mode: prng.pick(["auto", ...MODES]),
     imageKind: prng.pick(["linux", "pvh"]),
     nodeId: prng.chance(0.9) ? "" : prng.pick(["n0", "n1", "n99"]),
-    migratingFrom: prng.chance(0.1) ? from : undefined,
+    rules: randomRules(prng),
+    ...(moved && { ...moved, migratingFrom: { nodeId: moved.nodeId, ability: ability as never } }),
   };
+}
+
+function randomRules(prng: Prng): PlacementRules {
+  const zones = prng.pick([["a"], ["a", "b"], ["c"]]);
+  const where = [
+    { key: "zone", operator: prng.pick(["in", "notin", "exists"] as const), values: zones },
+    { key: "speed", operator: "gt" as const, values: [prng.pick(["1", "2"])] },
+  ];
+  return {
+    where: where.filter(() => prng.chance(0.15)),
+    tolerations: prng.pick([[], ["gpu"], ["gpu=x"]]),
+    groups: Array.from({ length: prng.pick([0, 0, 1, 2]) }, () => randomGroup(prng)),
+  };
+}
+
+function randomGroup(prng: Prng): GroupRule {
+  const kind = prng.pick(GROUP_RULE_KINDS);
+  return {
+    kind,
+    guestLabel: { key: "app", value: prng.pick(["a", "b"]) },
+    topology: prng.pick(["node", "zone"]),
+    maxSkew: kind === "spread" ? prng.integer(1, 2) : 0,
+    isHard: prng.chance(0.6),
+  };
+}
+
+function randomLabels(prng: Prng): Record<string, string> {
+  const all = { zone: prng.pick(["a", "b", "c"]), speed: prng.pick(["1", "2", "fast"]) };
+  const tainted = { ...all, "taint/gpu": prng.pick(["x", ""]) };
+  return prng.pick<Record<string, string>>([{}, { zone: "a" }, all, all, tainted]);
 }
 
 describe("writeAmounts", () => {

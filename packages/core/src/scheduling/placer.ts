@@ -1,37 +1,68 @@
 /**
- * The scheduler over a table of nodes: gives the decisions of `place` without objects for each node.
- * `choose` only finds the node, in about a microsecond; `place` also explains, by one scan.
+ * The scheduler over a table of nodes: gives the decisions of `place` without objects for each
+ * node. `choose` only finds the node, in about a microsecond; `place` also explains, by one scan.
  */
 import type { ModeAbility } from "../domain/mode.js";
 import { CANDIDATES_MAX, REJECTIONS_MAX, type Rejection } from "../domain/placement.js";
-import { MODE_PREFERENCE, type PlacementRequest, rejections, usableAbilities } from "./filters.js";
+import { MODE_PREFERENCE, type PlacementRequest, usableAbilities } from "./filters.js";
+import { allowedCounts } from "./group-rules.js";
+import { GuestCounts } from "./guest-counts.js";
+import { LabelIndex } from "./label-index.js";
 import { NodeTable } from "./node-table.js";
-import { candidateOn, type PlacementContext, type PlacementResult, resultOf } from "./place.js";
+import {
+  allRejections,
+  candidateOn,
+  type PlacementContext,
+  type PlacementResult,
+  resultOf,
+} from "./place.js";
 import { ringStart } from "./scorers.js";
-import { ANYBODY, NOBODY, type Question, Search } from "./search.js";
+import { ANYBODY, type CompiledRule, NOBODY, type Question, Search } from "./search.js";
 
 /** Kinds of requests whose usable modes are remembered for every class. */
 const REQUEST_KINDS_MAX = 256;
 const NOT_USABLE = -1;
+const NO_COMPILED: readonly CompiledRule[] = [];
 
 export class Placer {
   readonly table = new NodeTable();
+  /** Guests on nodes, as rules between guests see them. */
+  readonly members = new GuestCounts(this.table);
   readonly #search = new Search(this.table);
   readonly #preferences = new Map<string, Float64Array>();
+  readonly #wanted = new LabelIndex(this.table);
 
   /** Slot of the best node, or -1. */
   choose(request: PlacementRequest, context: Omit<PlacementContext, "revision">): number {
-    return this.#search.find(this.#questionOf(request, context));
+    return this.#without(request, () => this.#search.find(this.#questionOf(request, context)));
   }
 
   /** The same by a full scan, which is slower and cannot miss a node. */
   scan(request: PlacementRequest, context: Omit<PlacementContext, "revision">): number {
-    return this.#search.scan(this.#questionOf(request, context));
+    return this.#without(request, () => this.#search.scan(this.#questionOf(request, context)));
   }
 
   place(request: PlacementRequest, context: PlacementContext): PlacementResult {
+    return this.#without(request, () => this.#explained(request, context));
+  }
+
+  /** Runs it without the guest's own copies, which are no obstacle to it. */
+  #without<T>(request: PlacementRequest, run: () => T): T {
+    const { projectId, labels, migratingFrom } = request;
+    if (migratingFrom === undefined) return run();
+    const member = { projectId, labels };
+    this.members.remove(migratingFrom.nodeId, member);
+    try {
+      return run();
+    } finally {
+      this.members.add(migratingFrom.nodeId, member);
+    }
+  }
+
+  #explained(request: PlacementRequest, context: PlacementContext): PlacementResult {
     this.#search.ask(this.#questionOf(request, context));
     const { table } = this;
+    const asked = { request, counts: this.members.countsFor(request.projectId) };
     const best: number[] = [];
     const rejected: Rejection[] = [];
     let candidateCount = 0;
@@ -40,10 +71,10 @@ export class Placer {
         candidateCount += 1;
         this.#rank(best, slot);
       } else if (rejected.length < REJECTIONS_MAX && table.recordAt(slot) !== undefined) {
-        rejected.push(...rejections(request, table.viewAt(slot)));
+        rejected.push(...allRejections(asked, table.viewAt(slot)));
       }
     }
-    const candidates = best.map((slot) => candidateOn(table.viewAt(slot), request, context));
+    const candidates = best.map((slot) => candidateOn(table.viewAt(slot), asked, context));
     return resultOf({ candidates, candidateCount, rejected }, request, context);
   }
 
@@ -66,7 +97,19 @@ export class Placer {
     const only = nodeId === "" ? ANYBODY : (this.table.slotOf(nodeId) ?? NOBODY);
     const except = migratingFrom ? (this.table.slotOf(migratingFrom.nodeId) ?? NOBODY) : NOBODY;
     const preferences = this.#preferencesOf(request);
-    return { resources, policy, start: ringStart(seed), preferences, only, except };
+    const rules = this.#compiled(request);
+    const wanted = this.#wanted.of(request.rules);
+    return { resources, policy, start: ringStart(seed), preferences, wanted, rules, only, except };
+  }
+
+  #compiled({ projectId, rules }: PlacementRequest): readonly CompiledRule[] {
+    if (rules.groups.length === 0) return NO_COMPILED;
+    return rules.groups.map((rule) => ({
+      placeAt: this.members.placesOf(rule.topology),
+      counts: this.members.of(projectId, rule),
+      ...allowedCounts(rule, rule.kind === "spread" ? this.members.fewest(projectId, rule) : 0),
+      isHard: rule.isHard,
+    }));
   }
 
   /** What depends on the class of a node only, by class. */

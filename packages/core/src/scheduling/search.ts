@@ -17,10 +17,28 @@ export interface Question {
   readonly start: number;
   /** Preference of the best usable mode, by class; negative = none is usable. */
   readonly preferences: Float64Array;
+  /** 1 for each slot whose labels are wanted; undefined = all are. */
+  readonly wanted: Wanted | undefined;
+  readonly rules: readonly CompiledRule[];
   /** The only slot that will do; {@link ANYBODY} = any, {@link NOBODY} = that node is not known. */
   readonly only: number;
   /** A slot that will not do, or {@link NOBODY}. */
   readonly except: number;
+}
+
+/** Which slots have the labels that are asked for. */
+export interface Wanted {
+  readonly isWanted: Uint8Array;
+  readonly slots: Int32Array;
+}
+
+/** A rule between guests: how many of them may be in the place of a slot. */
+export interface CompiledRule {
+  readonly placeAt: Int32Array;
+  readonly counts: ReadonlyMap<number, number>;
+  readonly least: number;
+  readonly most: number;
+  readonly isHard: boolean;
 }
 
 export const NOBODY = -1;
@@ -31,14 +49,19 @@ const NOTHING: Question = {
   policy: "spread",
   start: 0,
   preferences: new Float64Array(0),
+  wanted: undefined,
+  rules: [],
   only: NOBODY,
   except: NOBODY,
 };
+/** So few nodes are looked at one by one faster than in the tournament. */
+const FEW = 64;
 
 export class Search {
   readonly #table: NodeTable;
   readonly #needs = new Float64Array(KINDS);
   #question: Question = NOTHING;
+  #bestBroken = 0;
   #bestScore = 0;
   #bestTie = 0;
   #bestSlot = NOBODY;
@@ -54,9 +77,10 @@ export class Search {
   /** Slot of the best node, or {@link NOBODY}. */
   find(question: Question): number {
     this.ask(question);
-    if (question.only !== ANYBODY) this.#look(question.only);
-    else if (question.policy === "spread") this.#searchClasses();
-    else this.#scanAll();
+    const { only, wanted } = question;
+    if (only !== ANYBODY) this.#look(only);
+    else if (wanted !== undefined && wanted.slots.length <= FEW) this.#scanThese(wanted.slots);
+    else this.#findAmongMany();
     return this.#bestSlot;
   }
 
@@ -71,6 +95,7 @@ export class Search {
   ask(question: Question): void {
     this.#question = question;
     writeAmounts(this.#needs, question.resources);
+    this.#bestBroken = Number.POSITIVE_INFINITY;
     this.#bestScore = Number.NEGATIVE_INFINITY;
     this.#bestTie = -1;
     this.#bestSlot = NOBODY;
@@ -82,7 +107,7 @@ export class Search {
     const { only, preferences } = this.#question;
     if (isOpen[slot] === 0 || (only !== ANYBODY && only !== slot)) return false;
     if ((preferences[classOf[slot] as number] as number) < 0) return false;
-    return this.#isAllowed(slot);
+    return this.#isWanted(slot) && this.#hasRoom(slot) && this.#brokenAt(slot, true) === 0;
   }
 
   scoreAt(slot: number): number {
@@ -106,6 +131,9 @@ export class Search {
 
   /** Of two nodes that fit. */
   isBetter(slot: number, other: number): boolean {
+    const broken = this.#brokenAt(slot, false);
+    const otherBroken = this.#brokenAt(other, false);
+    if (broken !== otherBroken) return broken < otherBroken;
     const score = this.scoreAt(slot);
     const otherScore = this.scoreAt(other);
     if (score !== otherScore) return score > otherScore;
@@ -118,6 +146,22 @@ export class Search {
 
   #tieAt(slot: number): number {
     return tieBreak(this.#table.ring[slot] as number, this.#question.start);
+  }
+
+  /** The tournament finds a node that keeps every rule; only without one are soft rules weighed. */
+  #findAmongMany(): void {
+    const { policy, rules } = this.#question;
+    const isSelective = rules.some((rule) => rule.least > 0);
+    if (policy !== "spread" || isSelective) {
+      this.#scanAll();
+      return;
+    }
+    this.#searchClasses();
+    if (this.#bestSlot === NOBODY && rules.some((rule) => !rule.isHard)) this.#scanAll();
+  }
+
+  #scanThese(slots: Int32Array): void {
+    for (let index = 0; index < slots.length; index += 1) this.#look(slots[index] as number);
   }
 
   #scanAll(): void {
@@ -216,8 +260,28 @@ export class Search {
     return isAround ? 0 : tieBreak(least, start);
   }
 
+  /** Everything that does not follow from the class, soft rules included. */
   #isAllowed(slot: number): boolean {
-    return slot !== this.#question.except && this.#hasRoom(slot);
+    if (!this.#isWanted(slot) || !this.#hasRoom(slot)) return false;
+    return this.#brokenAt(slot, true) === 0 && this.#brokenAt(slot, false) === 0;
+  }
+
+  #isWanted(slot: number): boolean {
+    const { except, wanted } = this.#question;
+    return slot !== except && (wanted === undefined || wanted.isWanted[slot] === 1);
+  }
+
+  /** Hard or soft rules that the node does not keep. */
+  #brokenAt(slot: number, isHard: boolean): number {
+    const { rules } = this.#question;
+    let broken = 0;
+    for (let index = 0; index < rules.length; index += 1) {
+      const rule = rules[index] as CompiledRule;
+      if (rule.isHard !== isHard) continue;
+      const count = rule.counts.get(rule.placeAt[slot] as number) ?? 0;
+      if (count < rule.least || count > rule.most) broken += 1;
+    }
+    return broken;
   }
 
   #hasRoom(slot: number): boolean {
@@ -230,10 +294,14 @@ export class Search {
   }
 
   #consider(slot: number): void {
+    const broken = this.#brokenAt(slot, false);
+    if (broken > this.#bestBroken) return;
+    if (broken < this.#bestBroken) this.#bestScore = Number.NEGATIVE_INFINITY;
     const score = this.scoreAt(slot);
     if (score < this.#bestScore) return;
     const tie = this.#tieAt(slot);
     if (score === this.#bestScore && !this.#isNearer(slot, tie)) return;
+    this.#bestBroken = broken;
     this.#bestScore = score;
     this.#bestTie = tie;
     this.#bestSlot = slot;

@@ -1,5 +1,6 @@
 import {
   guestKey,
+  NO_RULES,
   type NodeView,
   type PlacementRequest,
   recordKey,
@@ -46,7 +47,7 @@ describe("NodeViews", () => {
     const fits = views.inTurn((turn) => {
       const request = { ...REQUEST, guestUid: guest.uid, resources };
       const before = turn.place(request, 1).isPlaced;
-      turn.take({ nodeId: "n1", resources });
+      turn.take(request, "n1");
       return [before, turn.place(request, 1).isPlaced];
     });
     expect(fits).toEqual([true, false]);
@@ -83,6 +84,9 @@ describe("NodeViews", () => {
 
 const REQUEST: PlacementRequest = {
   guestUid: "",
+  projectId: "default",
+  labels: {},
+  rules: NO_RULES,
   resources: { cpuMillis: 0, memoryMib: 0, diskMib: 0 },
   mode: "auto",
   imageKind: "linux",

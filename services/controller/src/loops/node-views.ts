@@ -17,7 +17,6 @@ import {
   placementsOf,
   type RecordKey,
   type RecordValue,
-  type Release,
 } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
@@ -26,7 +25,12 @@ import type { NodeSessions } from "../sessions/node-sessions.js";
 export interface PlacementTurn {
   place(request: PlacementRequest, seed: number): PlacementResult;
   /** The decision is meant: later ones of this turn count with it. */
-  take(allocation: Release): void;
+  take(request: PlacementRequest, nodeId: string): void;
+}
+
+interface Taken {
+  readonly request: PlacementRequest;
+  readonly nodeId: string;
 }
 
 interface RecordChange {
@@ -62,17 +66,21 @@ export class NodeViews {
    * the end: it counts for good when it is committed and mirrored (V1).
    */
   inTurn<T>(decide: (turn: PlacementTurn) => T): T {
-    const { table } = this.#placer ?? this.#begin();
-    this.#hearNodes(table);
-    const taken: Release[] = [];
-    const take = (release: Release): void => {
-      taken.push(release);
-      table.allocate(release.nodeId, release.resources);
+    const placer = this.#placer ?? this.#begin();
+    this.#hearNodes(placer.table);
+    const taken: Taken[] = [];
+    const take = (request: PlacementRequest, nodeId: string): void => {
+      taken.push({ request, nodeId });
+      placer.table.allocate(nodeId, request.resources);
+      placer.members.add(nodeId, request);
     };
     try {
       return decide({ place: (request, seed) => this.#place(request, seed), take });
     } finally {
-      for (const { nodeId, resources } of taken) table.release(nodeId, resources);
+      for (const { request, nodeId } of taken) {
+        placer.table.release(nodeId, request.resources);
+        placer.members.remove(nodeId, request);
+      }
     }
   }
 
@@ -98,24 +106,24 @@ export class NodeViews {
     const placer = new Placer();
     this.#placer = placer;
     for (const node of this.mirror.nodes()) placer.table.setNode(this.#seen(node));
-    for (const guest of this.mirror.guests()) account(placer.table, guest, "allocate");
+    for (const guest of this.mirror.guests()) settle(placer, guest);
     this.#unsubscribe = this.mirror.subscribe((batch, before) => {
       batch.changes.forEach(({ key, value }, index) => {
-        this.#follow(placer.table, key, { value, before: before[index] });
+        this.#follow(placer, key, { value, before: before[index] });
       });
     });
     return placer;
   }
 
-  #follow(table: NodeTable, key: RecordKey, { value, before }: RecordChange): void {
+  #follow(placer: Placer, key: RecordKey, { value, before }: RecordChange): void {
     const kind = kindOf(key);
     if (kind === "guest") {
-      if (before) account(table, before as Guest, "release");
-      if (value) account(table, value as Guest, "allocate");
+      if (before) unsettle(placer, before as Guest);
+      if (value) settle(placer, value as Guest);
     }
     if (kind !== "node") return;
-    if (value) table.setNode(this.#seen(value as NodeRecord));
-    else if (before) table.removeNode((before as NodeRecord).id);
+    if (value) placer.table.setNode(this.#seen(value as NodeRecord));
+    else if (before) placer.table.removeNode((before as NodeRecord).id);
   }
 
   /** Whether an agent answers changes with time, not with a record. */
@@ -138,6 +146,16 @@ export class NodeViews {
   }
 }
 
-function account(table: NodeTable, guest: Guest, change: "allocate" | "release"): void {
-  for (const { nodeId, resources } of placementsOf(guest)) table[change](nodeId, resources);
+function settle({ table, members }: Placer, guest: Guest): void {
+  for (const { nodeId, resources } of placementsOf(guest)) {
+    table.allocate(nodeId, resources);
+    members.add(nodeId, guest);
+  }
+}
+
+function unsettle({ table, members }: Placer, guest: Guest): void {
+  for (const { nodeId, resources } of placementsOf(guest)) {
+    table.release(nodeId, resources);
+    members.remove(nodeId, guest);
+  }
 }

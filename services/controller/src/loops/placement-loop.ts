@@ -116,7 +116,7 @@ export class PlacementLoop {
     const { mirror } = this.context;
     const node = mirror.node(nodeId);
     if (node === undefined) return {};
-    turn.take({ nodeId, resources: request.resources });
+    turn.take(request, nodeId);
     const limit = allocatable(node.value);
     return {
       checks: [{ key: recordKey("node", nodeId), revision: node.revision }],

@@ -1,5 +1,5 @@
 /** What the placement of a guest asks of the scheduler. */
-import { assert, type Guest, type PlacementRequest } from "@innkeeper/core";
+import { assert, type Guest, NO_RULES, type PlacementRequest } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 
 /** What the scheduler must know of a guest. Its image exists: an image in use cannot be deleted. */
@@ -8,6 +8,9 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
   assert(image !== undefined, `guest ${guest.uid} uses image ${guest.spec.imageId}, which is gone`);
   return {
     guestUid: guest.uid,
+    projectId: guest.projectId,
+    labels: guest.labels,
+    rules: NO_RULES,
     resources: guest.spec.resources,
     mode: guest.spec.mode,
     imageKind: image.manifest.kind,

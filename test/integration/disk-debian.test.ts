@@ -1,0 +1,104 @@
+/**
+ * A real distribution, unmodified, on disks: Debian with systemd boots in modes `full` and `hybrid`
+ * to its login prompt, is used, powered off, started again, and runs out of the host's disk.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { PATIENCE, Programs, type Started } from "./programs.js";
+import { SerialConsole } from "./serial-console.js";
+
+const IMAGE = fileURLToPath(new URL("../../images/build/debian/image.json", import.meta.url));
+const MODES = ["full", "hybrid"] as const;
+const SIZE = ["--image", "debian", "--memory", "256MiB", "--cpu", "1"];
+
+let programs: Programs;
+let cluster: Started;
+let disks: string;
+/** The disks have a small file system of their own, so that it can be filled. */
+let isMounted = false;
+
+beforeAll(async () => {
+  programs = new Programs();
+  if (!existsSync(IMAGE)) return;
+  disks = path.join(programs.directory, "data", "nodes", "n1", "disks");
+  mkdirSync(disks, { recursive: true });
+  const options = ["-t", "tmpfs", "-o", "size=1500m", "innkeeper-test", disks];
+  isMounted = spawnSync("mount", options).status === 0;
+  cluster = await programs.up("data", ["--nodes", "1"]);
+  expect((await inn("image", "import", IMAGE)).code).toBe(0);
+  for (const mode of MODES) {
+    const options = ["--mode", mode, "--stop-timeout", "60s", "--restart", "never"];
+    expect((await inn("guest", "create", mode, ...SIZE, ...options)).code).toBe(0);
+  }
+});
+
+afterAll(async () => {
+  if (isMounted) execFileSync("umount", ["--lazy", disks]);
+  await programs.dispose();
+});
+
+beforeEach((context) => {
+  if (!existsSync(IMAGE))
+    context.skip("the image debian is not built: see scripts/debian-image.mjs");
+});
+
+function inn(...args: readonly string[]) {
+  return programs.inn(cluster.address, ...args);
+}
+
+async function atConsole(name: string): Promise<SerialConsole> {
+  const { out } = await inn("guest", "get", name, "-o", "json");
+  const { uid, status } = JSON.parse(out) as {
+    uid: string;
+    status: { placement: { epoch: number | string } };
+  };
+  const copy = `${uid}.${status.placement.epoch}`;
+  const node = path.join(programs.directory, "data", "nodes", "n1");
+  const console = await SerialConsole.open(path.join(node, "guests", copy, "serial.sock"));
+  await console.logIn();
+  return console;
+}
+
+it("boots in full and in hybrid to a login prompt, on the devices of each mode", async () => {
+  const [full, hybrid] = await Promise.all(MODES.map(atConsole));
+  const seen = "cat /etc/debian_version; ls /sys/block | grep -c '^vd'; ls /sys/bus/virtio/devices";
+  const [version, virtualDisks, ...virtio] = ((await full?.run(seen)) ?? "").split("\n");
+  expect([version, virtualDisks, virtio]).toEqual([expect.stringMatching(/^12/), "0", []]);
+  expect(await full?.run("ls /sys/block | grep '^sd'")).toBe("sda");
+  expect(await hybrid?.run("ls /sys/block | grep '^[sv]d'")).toBe("vda");
+  for (const each of [full, hybrid]) {
+    expect(await each?.run("systemctl is-system-running --wait")).toBe("running");
+    expect(await each?.run("ip -4 -brief address | grep -c 10.0.2.15")).toBe("1");
+    each?.close();
+  }
+});
+
+it("powers off when it is asked to, and finds what it wrote when it starts again", async () => {
+  const console = await atConsole("hybrid");
+  await console.run("echo kept > /root/note; sync");
+  console.close();
+  expect(await inn("guest", "stop", "hybrid")).toMatchObject({ code: 0 });
+  expect((await inn("guest", "get", "hybrid")).out).toMatch(/last exit +guest-shutdown/);
+  expect(await inn("guest", "start", "hybrid")).toMatchObject({ code: 0 });
+  const again = await atConsole("hybrid");
+  expect(await again.run("cat /root/note")).toBe("kept");
+  again.close();
+});
+
+it("is ended, with that reason, when the host's disk is full", async (context) => {
+  if (!isMounted) context.skip("no file system can be mounted here");
+  const console = await atConsole("hybrid");
+  const free = execFileSync("df", ["--output=avail", "-B1M", disks], { encoding: "utf8" });
+  const ballastMib = Number(free.trim().split("\n").at(-1)) - 20;
+  const ballast = Buffer.alloc(ballastMib * 1024 * 1024);
+  writeFileSync(path.join(disks, "ballast"), ballast);
+  console.type("dd if=/dev/urandom of=/root/large bs=1M count=100; sync");
+  await vi.waitFor(async () => {
+    const { out } = await inn("guest", "get", "hybrid");
+    expect(out).toMatch(/engine-error: the guest was ended: the host's disk is full/);
+  }, PATIENCE);
+  console.close();
+});

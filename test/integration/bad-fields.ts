@@ -116,6 +116,18 @@ const GUESTS = [
     downtime_ms_max: [-1, 60_001],
     request_id: REQUEST_IDS,
   }),
+  ...rows(
+    "GuestService.ResizeGuest",
+    { ...NAMED_GUEST, memory_mib: 64 },
+    {
+      ...ONE_GUEST,
+      cpu_millis: [0, -1, 99, 125, 256_050],
+      memory_mib: [0, -1, 7, 16_777_217],
+      request_id: REQUEST_IDS,
+    },
+  ),
+  ...rows("GuestService.GetGuestUsage", NAMED_GUEST, ONE_GUEST),
+  ...rows("GuestService.ListGuestUsage", {}, { project_id: NAMES, ...PAGE }),
   ...rows("GuestService.WatchGuests", {}, { project_id: NAMES, from_revision: NEGATIVE }),
   ...rows("GuestService.ReadConsole", NAMED_GUEST, ONE_GUEST),
 ];
@@ -238,6 +250,7 @@ const JOIN = {
   incarnation: UUID,
 };
 const ERROR = { kind: "invalid", reason: "X" };
+const SIZE = { vcpu_count: 1, memory_mib: 16 };
 const COPY = {
   guest_uid: UUID,
   epoch: 1,
@@ -245,8 +258,15 @@ const COPY = {
   generation: 1,
   state: "running",
   error: ERROR,
+  launched_with: SIZE,
 };
-const REPORT = { node_id: "x", incarnation: UUID, sequence: 1, copies: [COPY] };
+const REPORT = {
+  node_id: "x",
+  incarnation: UUID,
+  sequence: 1,
+  copies: [COPY],
+  usage: [{ guest_uid: UUID }],
+};
 const COUNTERS = [-1, 2 ** 53 - 1];
 const URIS = ["exec:reboot", "fd:3", "unix:/x", "tcp:host", "tcp:a b:1", "x", `tcp:${LONG}:1`];
 const BYTES = [-1, -(2 ** 53 - 1)];
@@ -291,6 +311,14 @@ const REGISTRY = [
       "migration.total_bytes": BYTES,
       "migration.elapsed_ms": BYTES,
       "migration.engine_downtime_ms": BYTES,
+      "launched_with.vcpu_count": [0, -1, 1025],
+      "launched_with.memory_mib": [0, -1, 2 ** 53 - 1],
+    }),
+    ...below("usage[0]", {
+      guest_uid: UUIDS,
+      cpu_ms: [-1],
+      memory_mib: [-1],
+      read_at_ms: [-1],
     }),
   }),
   ...rows("RegistryService.ReadBlob", {}, { sha256: HASHES }),
@@ -305,6 +333,8 @@ const ASSIGNMENT = {
   engine: "sim",
   mode: 3,
   vcpu_count: 1,
+  cpu_millis: 1000,
+  memory_mib_max: 16,
   memory_mib: 16,
   image: MANIFEST,
   migrate_to: { uri: "tcp:127.0.0.1:1", downtime_ms_max: 1 },
@@ -330,6 +360,8 @@ export const AGENT_FIELDS: readonly BadField[] = [
         engine: ["", "vmware"],
         mode: [0, 1, 99],
         vcpu_count: [0, -1, 1025],
+        cpu_millis: [0, -1, 1_024_001],
+        memory_mib_max: [0, -1, 2 ** 53 - 1],
         memory_mib: [0, -1, 2 ** 53 - 1],
         disk_mib: [-1, 2 ** 53 - 1],
         operation_id: REQUEST_IDS,
@@ -368,7 +400,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
-  /[ .](follow|full|pause|live_migration)$/,
+  /[ .](follow|full|pause|live_migration|set_cpu|set_memory)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,

@@ -140,6 +140,28 @@ describe("output", () => {
   });
 });
 
+describe("resources", () => {
+  it("of a running guest change, and what it takes is told", async () => {
+    await inn("guest", "create", "r", "--image", "tiny", "--memory", "64MiB", "--cpu", "1");
+    const resized = await inn("guest", "resize", "r", "--cpu", "500m", "--memory", "32MiB");
+    expect(resized).toMatchObject({ code: 0, out: "guest r: 500m CPU, 32 MiB, RUNNING\n" });
+    await vi.waitFor(async () => {
+      const { out } = await inn("top", "--once");
+      expect(out).toMatch(/^NAME +NODE +CPU +OF +MEMORY +OF$/m);
+      expect(out).toMatch(/^default\/r +n[123] +[0-9]+m +500m +32MiB +32MiB$/m);
+    }, PATIENCE);
+    expect((await inn("guest", "get", "r")).out).toMatch(/^cpu +500m, takes [0-9]+m now$/m);
+    expect(await json("guest", "get", "r")).toMatchObject({ usage: { memoryMib: 32 } });
+  });
+
+  it("of a running guest cannot exceed what it was launched with", async () => {
+    const { code, err } = await inn("guest", "resize", "r", "--memory", "128MiB");
+    expect(code).toBe(1);
+    expect(err).toMatch(/launched with 64 MiB.*128 are more; stop it, resize it.*NO_LIVE_RESIZE/);
+    await inn("guest", "delete", "r");
+  });
+});
+
 describe("operations", () => {
   it("are printed instead of waited for with --no-wait, and can be waited for later", async () => {
     const begun = await inn("guest", "create", "later", ...SMALL, "--no-wait");

@@ -111,7 +111,7 @@ async function expectReport(channel: NatsReportChannel, leader: Controller): Pro
 
 function aReport() {
   sequence += 1;
-  return { nodeId: "n1", incarnation: INCARNATION, sequence, isFull: true, copies: [] };
+  return { nodeId: "n1", incarnation: INCARNATION, sequence, isFull: true, copies: [], usage: [] };
 }
 
 async function put(controller: Controller, value: ReturnType<typeof aGuest>): Promise<number> {

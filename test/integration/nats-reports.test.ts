@@ -286,7 +286,7 @@ function aController(report: ReportHandler): Controller {
 }
 
 function aReport(nodeId: string, sequence: number): NodeReport {
-  return { nodeId, incarnation: INCARNATION, sequence, isFull: false, copies: [] };
+  return { nodeId, incarnation: INCARNATION, sequence, isFull: false, copies: [], usage: [] };
 }
 
 function reportWithout(): ReportNodeRequest {

@@ -8,6 +8,8 @@ describe("the command tree", () => {
     "guest get g1",
     "guest stop g1",
     "guest migrate g1",
+    "guest resize g1 --cpu 500m",
+    "top --once",
     "node ls",
     "node cordon n1",
     "project ls",

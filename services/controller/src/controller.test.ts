@@ -251,7 +251,7 @@ class ObedientAgent implements AgentClient {
     const { id: nodeId, incarnation } = this.node;
     const sequence = this.#sequence;
     const copies = [...this.copies.values()];
-    await controller.report({ nodeId, incarnation, sequence, isFull, copies });
+    await controller.report({ nodeId, incarnation, sequence, isFull, copies, usage: [] });
   }
 
   beatForever(controller: Controller): void {

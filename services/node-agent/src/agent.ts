@@ -15,6 +15,7 @@ import {
   NEVER_STARTED,
   type NodeIntroduction,
   notFound,
+  type UsageReading,
 } from "@innkeeper/core";
 import { GuestRunner } from "./runner/guest-runner.js";
 import { Reporter, type ReporterConfig } from "./runner/reporter.js";
@@ -73,6 +74,7 @@ class RunningAgent implements Agent {
       introduction: () => this.introduction,
       reportOf: (uid) => this.#runners.get(uid)?.report(),
       reportAll: () => this.#reportAll(),
+      readUsage: () => this.#readUsage(),
     });
   }
 
@@ -180,6 +182,11 @@ class RunningAgent implements Agent {
 
   #reportAll(): readonly CopyReport[] {
     return [...this.#runners.values()].map((runner) => runner.report());
+  }
+
+  async #readUsage(): Promise<readonly UsageReading[]> {
+    const readings = await Promise.all([...this.#runners.values()].map((each) => each.usage()));
+    return readings.filter((each) => each !== undefined);
   }
 
   async #dropOldTombstones(entries: readonly JournalEntry[]): Promise<JournalEntry[]> {

@@ -2,7 +2,7 @@
 
 import type { ModeRequest, RestartWhen } from "@innkeeper/core";
 import { durationOf, MODE_TO_PROTO, parseOneOf, RESTART_TO_PROTO } from "@innkeeper/core/wire";
-import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
+import { Guest, GuestUsage } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
@@ -10,6 +10,7 @@ import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCpu, parseMib, parseMs, parsePairs } from "../parse-options.js";
 import { guestDetails, guestExplanation } from "./guest-text.js";
+import { usageNow } from "./usage-commands.js";
 
 type Run = (context: CliContext) => Promise<void>;
 export type Register = (run: Run) => void;
@@ -25,6 +26,11 @@ interface CreateOptions {
   readonly restart: string;
   readonly stopTimeout: string;
   readonly label: string[];
+}
+
+interface ResizeOptions {
+  readonly cpu?: string;
+  readonly memory?: string;
 }
 
 export function guestCommands(program: Command, register: Register): void {
@@ -74,6 +80,14 @@ export function guestCommands(program: Command, register: Register): void {
     .option("--max-downtime <duration>", "how long it may stand still", "300ms")
     .action((name: string, options: { to: string; maxDowntime: string }) => {
       register((context) => migrateGuest(context, name, options));
+    });
+  guest
+    .command("resize <name>")
+    .description("change what a guest may use, while it runs where that is possible")
+    .option("--cpu <cpus>", "CPUs, such as 1 or 500m")
+    .option("--memory <size>", "memory, such as 128MiB")
+    .action((name: string, options: ResizeOptions) => {
+      register((context) => resizeGuest(context, name, options));
     });
   verbs(guest, register);
 }
@@ -182,7 +196,11 @@ async function getGuest({ client, projectId }: CliContext, guestId: string): Pro
 
 async function showGuest(context: CliContext, name: string): Promise<void> {
   const guest = await getGuest(context, name);
-  context.terminal.result(guestDetails(guest, context.nowMs()), Guest.toJSON(guest));
+  const usage = await usageNow(context, name);
+  context.terminal.result(guestDetails(guest, { nowMs: context.nowMs(), usage }), {
+    ...(Guest.toJSON(guest) as object),
+    ...(usage ? { usage: GuestUsage.toJSON(usage) } : {}),
+  });
 }
 
 async function explainGuest(context: CliContext, name: string): Promise<void> {
@@ -194,6 +212,23 @@ async function printLogs(context: CliContext, guestId: string, follow: boolean):
   const { client, projectId, terminal, signal } = context;
   const pieces = client.guests.readConsole({ projectId, guestId, follow }, signal);
   for await (const { data } of pieces) terminal.write(data);
+}
+
+async function resizeGuest(
+  context: CliContext,
+  name: string,
+  { cpu, memory }: ResizeOptions,
+): Promise<void> {
+  const { client, projectId, requestId, terminal } = context;
+  const { operation } = await client.guests.resizeGuest({
+    projectId,
+    guestId: name,
+    cpuMillis: cpu === undefined ? undefined : parseCpu("--cpu", cpu),
+    memoryMib: memory === undefined ? undefined : parseMib("--memory", memory),
+    requestId,
+  });
+  const ended = await followOperation(context, operation);
+  if (ended) terminal.result(`guest ${name}: ${ended.message}`, { operation: ended.id });
 }
 
 async function migrateGuest(

@@ -1,8 +1,11 @@
 /** One guest, told for people. */
-import type { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
+import type { Guest, GuestUsage } from "@innkeeper/proto/innkeeper/v1/guest";
 import { age, details, enumName, table } from "../output/table.js";
 
-export function guestDetails(guest: Guest, nowMs: number): string {
+export function guestDetails(
+  guest: Guest,
+  { nowMs, usage }: { readonly nowMs: number; readonly usage: GuestUsage | undefined },
+): string {
   const { spec, status } = guest;
   const placement = status?.placement;
   const labels = Object.entries(guest.labels).map(([key, value]) => `${key}=${value}`);
@@ -14,8 +17,8 @@ export function guestDetails(guest: Guest, nowMs: number): string {
     ["image", spec?.imageId ?? ""],
     ["node", placement ? `${placement.nodeId} (epoch ${placement.epoch})` : ""],
     ["mode", mode(placement?.mode ?? spec?.mode ?? "")],
-    ["cpu", `${spec?.resources?.cpuMillis ?? 0}m`],
-    ["memory", `${spec?.resources?.memoryMib ?? 0} MiB`],
+    ["cpu", `${spec?.resources?.cpuMillis ?? 0}m${nowText(usage?.cpuMillis, "m")}`],
+    ["memory", `${spec?.resources?.memoryMib ?? 0} MiB${nowText(usage?.memoryMib, " MiB")}`],
     ["disk", diskText(spec?.resources?.diskMib ?? 0)],
     ["labels", labels.join(", ")],
     ["command line", spec?.commandLine ?? ""],
@@ -54,6 +57,10 @@ export function guestExplanation(guest: Guest): string {
     table(["CANDIDATE", "MODE", "SCORE"], candidates),
     ...(rejected.length > 0 ? [table(["REJECTED", "FILTER", "WHY NOT"], rejected)] : []),
   ].join("\n");
+}
+
+function nowText(amount: number | undefined, unit: string): string {
+  return amount === undefined ? "" : `, takes ${amount}${unit} now`;
 }
 
 function diskText(diskMib: number): string {

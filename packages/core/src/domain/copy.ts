@@ -50,6 +50,13 @@ export interface CopyUsage {
   readonly memoryMib: number;
 }
 
+/** What a node read of one of its guests. */
+export interface UsageReading extends CopyUsage {
+  readonly guestUid: string;
+  /** On the agent's monotonic clock: says only how much time lies between two readings. */
+  readonly readAtMs: number;
+}
+
 export interface MigrationProgress {
   readonly transferredBytes: number;
   readonly remainingBytes: number;

@@ -2,6 +2,7 @@
  * An agent's way to the controllers. Contract suite: `testing/contracts/agent-client.contract.ts`.
  */
 import type { CopyReport } from "../domain/assignment.js";
+import type { UsageReading } from "../domain/copy.js";
 import type { NodeRecord } from "../domain/node.js";
 
 export type NodeIntroduction = Pick<
@@ -28,6 +29,8 @@ export interface NodeReport {
   /** True: `copies` is everything on the node; false: only what changed. */
   readonly isFull: boolean;
   readonly copies: readonly CopyReport[];
+  /** What the running guests take; empty in reports between two heartbeats. */
+  readonly usage: readonly UsageReading[];
 }
 
 export interface ReportAnswer {

@@ -1,15 +1,21 @@
 /** A node's report on the wire, over gRPC and over NATS. */
-import type { ReportNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import type {
+  UsageReading as ProtoReading,
+  ReportNodeRequest,
+} from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import type { UsageReading } from "../domain/copy.js";
 import { parseName, parseUuid } from "../domain/names.js";
 import type { NodeReport } from "../ports/controller-client.js";
 import { parseReport, reportToProto } from "./assignment-codec.js";
 import { parseInteger } from "./numbers.js";
 
+const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const SEQUENCE = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
 export function nodeReportToProto(report: NodeReport): ReportNodeRequest {
-  const { nodeId, incarnation, sequence, isFull, copies } = report;
-  return { nodeId, incarnation, sequence, full: isFull, copies: copies.map(reportToProto) };
+  const { nodeId, incarnation, sequence, isFull, copies, usage } = report;
+  const told = { nodeId, incarnation, sequence, full: isFull, usage: [...usage] };
+  return { ...told, copies: copies.map(reportToProto) };
 }
 
 /** @throws `invalid` naming the field. */
@@ -20,5 +26,15 @@ export function parseNodeReport(request: ReportNodeRequest): NodeReport {
     sequence: parseInteger("sequence", request.sequence, SEQUENCE),
     isFull: request.full,
     copies: request.copies.map(parseReport),
+    usage: request.usage.map(parseReading),
+  };
+}
+
+function parseReading(proto: ProtoReading): UsageReading {
+  return {
+    guestUid: parseUuid("usage.guest_uid", proto.guestUid),
+    cpuMs: parseInteger("usage.cpu_ms", proto.cpuMs, ANY),
+    memoryMib: parseInteger("usage.memory_mib", proto.memoryMib, ANY),
+    readAtMs: parseInteger("usage.read_at_ms", proto.readAtMs, ANY),
   };
 }

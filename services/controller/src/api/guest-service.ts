@@ -25,6 +25,7 @@ import {
   parseNewGuest,
   STOP_TIMEOUT,
 } from "./guest-codec.js";
+import { guestUsage, listGuestUsage } from "./guest-usage.js";
 import {
   pageOf,
   parseEtag,
@@ -82,6 +83,8 @@ export function guestService(controller: Controller): GuestServiceServer {
     resumeGuest: verb("resume"),
     migrateGuest: unary(log, (request) => answer(migrateGuest(controller, parseMigrate(request)))),
     resizeGuest: unary(log, (request) => answer(resizeGuest(controller, parseResize(request)))),
+    getGuestUsage: unary(log, (request) => guestUsage(controller, parseGuestRef(request))),
+    listGuestUsage: unary(log, (request) => listGuestUsage(controller, request)),
     watchGuests: serverStream(log, (request, signal) =>
       watchGuests(controller, {
         projectId: parseOptionalName("project_id", request.projectId),

@@ -64,7 +64,14 @@ describe("NodeViews", () => {
     expect(state()).toBe("unreachable");
     sessions.open("n1", "a");
     expect(state()).toBe("unreachable");
-    const report = { nodeId: "n1", incarnation: "a", sequence: 1, isFull: true, copies: [] };
+    const report = {
+      nodeId: "n1",
+      incarnation: "a",
+      sequence: 1,
+      isFull: true,
+      copies: [],
+      usage: [],
+    };
     sessions.report(report);
     expect(state()).toBe("ready");
     await clock.advance(LEASE_MS + 1);

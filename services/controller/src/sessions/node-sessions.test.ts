@@ -131,7 +131,7 @@ function report(parts: {
 }): string[] | undefined {
   reportCount += 1;
   const { isFull = false, incarnation = "i1", copies = [], sequence = reportCount } = parts;
-  return sessions.report({ nodeId: "n1", incarnation, sequence, isFull, copies });
+  return sessions.report({ nodeId: "n1", incarnation, sequence, isFull, copies, usage: [] });
 }
 
 function copy(state: CopyReport["state"], intent: number): CopyReport {

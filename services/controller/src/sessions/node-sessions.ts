@@ -10,6 +10,7 @@
  * N4 A report that arrives after a newer one of the same process changes and renews nothing.
  */
 import type { Clock, CopyReport, NodeLink, NodeReport } from "@innkeeper/core";
+import { UsageBoard } from "./usage-board.js";
 
 export interface SessionConfig {
   readonly leaseTtlMs: number;
@@ -30,12 +31,14 @@ interface Session {
 export class NodeSessions {
   readonly #sessions = new Map<string, Session>();
   readonly #startedMs: number;
+  readonly usage: UsageBoard;
 
   constructor(
     private readonly clock: Clock,
     private readonly config: SessionConfig,
   ) {
     this.#startedMs = clock.monotonicMs();
+    this.usage = new UsageBoard(clock);
   }
 
   open(nodeId: string, incarnation: string): void {
@@ -54,6 +57,7 @@ export class NodeSessions {
     if (report.sequence <= session.lastSequence) return [];
     session.lastSequence = report.sequence;
     session.lastReportMs = this.clock.monotonicMs();
+    this.usage.take(report.nodeId, report.usage);
     const changed = take(session, report.copies, (known, copy) => copy.intent >= known.intent);
     if (report.isFull) changed.push(...forgetOthers(session, report.copies));
     session.isFull ||= report.isFull;
@@ -82,6 +86,7 @@ export class NodeSessions {
    * The guest is deleted. What a node still has of it stays known until the node has removed it.
    */
   forgetGuest(guestUid: string): void {
+    this.usage.forget(guestUid);
     for (const { copies } of this.#sessions.values()) {
       if (copies.get(guestUid)?.state === "absent") copies.delete(guestUid);
     }

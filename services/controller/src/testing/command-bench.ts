@@ -75,7 +75,14 @@ export class CommandBench implements CommandContext {
     this.sessions.open(id, incarnation);
     this.#reportCount += 1;
     const sequence = this.#reportCount;
-    this.sessions.report({ nodeId: id, incarnation, sequence, isFull: true, copies: [] });
+    this.sessions.report({
+      nodeId: id,
+      incarnation,
+      sequence,
+      isFull: true,
+      copies: [],
+      usage: [],
+    });
   }
 
   operation(id: string): Operation {

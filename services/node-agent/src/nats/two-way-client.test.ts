@@ -26,6 +26,7 @@ const REPORT: NodeReport = {
   sequence: 1,
   isFull: false,
   copies: [],
+  usage: [],
 };
 
 reportChannelContract("two ways in memory", async () => twoWays(["nats", "grpc"]));

@@ -28,6 +28,7 @@ import {
   planCopy,
   type RestartMemory,
   toDomainError,
+  type UsageReading,
   unavailable,
 } from "@innkeeper/core";
 import { copyLaunch } from "./copy-launch.js";
@@ -140,6 +141,13 @@ export class GuestRunner {
       migration: this.#outgoing.progress,
       launchedWith: this.#copy && this.#launchedWith,
     };
+  }
+
+  /** Undefined when nothing runs. */
+  async usage(): Promise<UsageReading | undefined> {
+    const usage = await this.#copy?.usage();
+    const readAtMs = Math.floor(this.context.clock.monotonicMs());
+    return usage && { guestUid: this.guestUid, ...usage, readAtMs };
   }
 
   /** @throws `unavailable` when there is no copy to read from. */

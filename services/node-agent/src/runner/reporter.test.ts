@@ -11,6 +11,7 @@ const ANSWER = { leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false, controllers:
 let clock: FakeClock;
 let heard: string[];
 let reports: NodeReport[];
+let usageReads: number;
 let copies: Map<string, CopyReport>;
 let isAway: boolean;
 let mustJoin: boolean;
@@ -19,6 +20,7 @@ let reporter: Reporter;
 beforeEach(() => {
   clock = new FakeClock();
   heard = [];
+  usageReads = 0;
   reports = [];
   copies = new Map([["a", aCopyReport()]]);
   isAway = false;
@@ -31,6 +33,10 @@ beforeEach(() => {
     introduction: (): NodeIntroduction => aNode(),
     reportOf: (uid) => copies.get(uid),
     reportAll: () => [...copies.values()],
+    readUsage: () => {
+      usageReads += 1;
+      return Promise.resolve([]);
+    },
   });
 });
 
@@ -40,6 +46,17 @@ describe("Reporter", () => {
     expect(heard).toEqual(["join", "full 1"]);
     await clock.advance(2 * HEARTBEAT_MS);
     expect(heard.slice(2)).toEqual(["some 0", "some 0"]);
+  });
+
+  it("reads what guests take once for each heartbeat, however much changes", async () => {
+    await start();
+    for (let change = 0; change < 5; change += 1) {
+      reporter.changed("a");
+      await clock.advance(1);
+    }
+    expect(usageReads).toBe(1);
+    await clock.advance(HEARTBEAT_MS);
+    expect(usageReads).toBe(2);
   });
 
   it("tells what changed, at once and coalesced", async () => {

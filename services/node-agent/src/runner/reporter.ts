@@ -8,6 +8,7 @@ import type {
   CopyReport,
   Logger,
   NodeIntroduction,
+  UsageReading,
 } from "@innkeeper/core";
 
 export interface ReporterConfig {
@@ -24,6 +25,7 @@ export interface ReporterParts {
   readonly introduction: () => NodeIntroduction;
   readonly reportOf: (guestUid: string) => CopyReport | undefined;
   readonly reportAll: () => readonly CopyReport[];
+  readonly readUsage: () => Promise<readonly UsageReading[]>;
 }
 
 export class Reporter {
@@ -31,6 +33,7 @@ export class Reporter {
   #hasJoined = false;
   #isFullDue = true;
   #sequence = 0;
+  #usageReadAtMs = Number.NEGATIVE_INFINITY;
   #isBusy = false;
   #isHurried = false;
   #isStopped = false;
@@ -95,10 +98,25 @@ export class Reporter {
     this.#isFullDue = true;
   }
 
+  /** Once for each heartbeat, however often something else is told. */
+  async #usage(): Promise<readonly UsageReading[]> {
+    const { clock, config, readUsage, log } = this.parts;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#usageReadAtMs < config.heartbeatMs) return [];
+    this.#usageReadAtMs = nowMs;
+    try {
+      return await readUsage();
+    } catch (error) {
+      log.debug({ error }, "what guests take cannot be read");
+      return [];
+    }
+  }
+
   /** True when the controller does not know this process and it must join again. */
   async #report(): Promise<boolean> {
     const { controller, introduction, reportOf, reportAll } = this.parts;
     const { id: nodeId, incarnation } = introduction();
+    const usage = await this.#usage();
     const uids = [...this.#changed];
     this.#changed.clear();
     const isFull = this.#isFullDue;
@@ -107,7 +125,14 @@ export class Reporter {
     try {
       this.#sequence += 1;
       const sequence = this.#sequence;
-      const answer = await controller.report({ nodeId, incarnation, sequence, isFull, copies });
+      const answer = await controller.report({
+        nodeId,
+        incarnation,
+        sequence,
+        isFull,
+        copies,
+        usage,
+      });
       this.#isFullDue = false;
       if (answer.mustJoin) this.#hasJoined = false;
       return answer.mustJoin;

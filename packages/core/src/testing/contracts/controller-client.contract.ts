@@ -22,6 +22,12 @@ export interface ControllerClientUnderTest {
 type Open = (handler: ControllerHandler) => Promise<ControllerClientUnderTest>;
 
 const ANSWER: ReportAnswer = { leaderEpoch: 3, leaseTtlMs: 8000, mustJoin: false, controllers: [] };
+const READING = {
+  guestUid: aCopyReport().guestUid,
+  cpuMs: 1500,
+  memoryMib: 64,
+  readAtMs: 123_456,
+};
 const SHA256 = "0123456789abcdef".repeat(4);
 
 class RecordingController implements ControllerHandler {
@@ -109,7 +115,14 @@ function introduction(): NodeIntroduction {
 
 function aReport(): NodeReport {
   const { id: nodeId, incarnation } = aNode();
-  return { nodeId, incarnation, sequence: 1, isFull: true, copies: [aCopyReport()] };
+  return {
+    nodeId,
+    incarnation,
+    sequence: 1,
+    isFull: true,
+    copies: [aCopyReport()],
+    usage: [READING],
+  };
 }
 
 async function read(client: ControllerClient): Promise<Buffer> {

@@ -127,7 +127,14 @@ function fails(way: () => ReportWay): void {
 }
 
 function aReport(parts: Partial<NodeReport>): NodeReport {
-  const report = { nodeId: "n1", incarnation: INCARNATION, sequence: 1, isFull: false, copies: [] };
+  const report = {
+    nodeId: "n1",
+    incarnation: INCARNATION,
+    sequence: 1,
+    isFull: false,
+    copies: [],
+    usage: [],
+  };
   return { ...report, ...parts };
 }
 

@@ -57,9 +57,9 @@ async function atConsole(name: string): Promise<SerialConsole> {
   };
   const copy = `${uid}.${status.placement.epoch}`;
   const node = path.join(programs.directory, "data", "nodes", "n1");
-  const console = await SerialConsole.open(path.join(node, "guests", copy, "serial.sock"));
-  await console.logIn();
-  return console;
+  const terminal = await SerialConsole.open(path.join(node, "guests", copy, "serial.sock"));
+  await terminal.logIn();
+  return terminal;
 }
 
 it("boots in full and in hybrid to a login prompt, on the devices of each mode", async () => {
@@ -77,28 +77,28 @@ it("boots in full and in hybrid to a login prompt, on the devices of each mode",
 });
 
 it("powers off when it is asked to, and finds what it wrote when it starts again", async () => {
-  const console = await atConsole("hybrid");
-  await console.run("echo kept > /root/note; sync");
-  console.close();
+  const terminal = await atConsole("hybrid");
+  await terminal.run("echo kept > ~/note; sync");
+  terminal.close();
   expect(await inn("guest", "stop", "hybrid")).toMatchObject({ code: 0 });
   expect((await inn("guest", "get", "hybrid")).out).toMatch(/last exit +guest-shutdown/);
   expect(await inn("guest", "start", "hybrid")).toMatchObject({ code: 0 });
   const again = await atConsole("hybrid");
-  expect(await again.run("cat /root/note")).toBe("kept");
+  expect(await again.run("cat ~/note")).toBe("kept");
   again.close();
 });
 
 it("is ended, with that reason, when the host's disk is full", async (context) => {
   if (!isMounted) context.skip("no file system can be mounted here");
-  const console = await atConsole("hybrid");
+  const terminal = await atConsole("hybrid");
   const free = execFileSync("df", ["--output=avail", "-B1M", disks], { encoding: "utf8" });
   const ballastMib = Number(free.trim().split("\n").at(-1)) - 20;
   const ballast = Buffer.alloc(ballastMib * 1024 * 1024);
   writeFileSync(path.join(disks, "ballast"), ballast);
-  console.type("dd if=/dev/urandom of=/root/large bs=1M count=100; sync");
+  terminal.type("dd if=/dev/urandom of=$HOME/large bs=1M count=100; sync");
   await vi.waitFor(async () => {
     const { out } = await inn("guest", "get", "hybrid");
     expect(out).toMatch(/engine-error: the guest was ended: the host's disk is full/);
   }, PATIENCE);
-  console.close();
+  terminal.close();
 });

@@ -62,7 +62,7 @@ export function agentClientContract(name: string, open: Open): void {
         leaderEpoch: 7,
         assignments: [anAssignment(), anAssignment({ desired: "sending", migrateTo })],
       };
-      const lastExit = { reason: "guest-panic", message: "ä\n" } as const;
+      const lastExit = { reason: "guest-panic", message: "ä" } as const;
       agent.reports = [aCopyReport({ state: "backing-off", lastExit, startedAtMs: 5 })];
       expect(await client().apply(request)).toEqual(agent.reports);
       expect(agent.asked).toEqual([request]);

@@ -1,0 +1,167 @@
+/** A simulated cluster in its steady state: unequal nodes, 20 guests on each, one leaves as one comes. */
+import {
+  NO_NEEDS,
+  type PlacementRequest,
+  type PlacementRules,
+  Placer,
+  type Resources,
+} from "@innkeeper/core";
+import { aNode, Prng } from "@innkeeper/core/testing";
+
+export const SCENARIOS = ["plain", "filters", "affinity"] as const;
+/** Resources only; with labels and taints; with anti-affinity and rack spread as well. */
+export type Scenario = (typeof SCENARIOS)[number];
+
+const GUESTS_PER_NODE = 20;
+const GUESTS_PER_APP = 20;
+const NODES_PER_RACK = 40;
+const FLAVOURS = 200;
+const NOWHERE = -1;
+
+export interface Decision {
+  readonly request: PlacementRequest;
+  readonly seed: number;
+}
+
+/** A guest leaves, another comes. */
+export interface Turn {
+  readonly guest: Guest;
+  readonly decision: Decision;
+}
+
+interface Guest {
+  slot: number;
+  resources: Resources;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly rules: PlacementRules;
+}
+
+export class SimulatedCluster {
+  readonly placer = new Placer();
+  readonly #prng = new Prng(7);
+  readonly #flavours: readonly Resources[];
+  readonly #guests: Guest[] = [];
+  /** Hears of every change, to do the same. */
+  onChange: (slot: number, guest: Guest, sign: 1 | -1) => void = () => undefined;
+
+  constructor(
+    nodes: number,
+    private readonly scenario: Scenario,
+  ) {
+    for (let index = 0; index < nodes; index += 1) this.#addNode(index);
+    this.#flavours = Array.from({ length: FLAVOURS }, () => this.#flavour());
+    const apps = this.#apps((nodes * GUESTS_PER_NODE) / GUESTS_PER_APP);
+    for (let index = 0; index < nodes * GUESTS_PER_NODE; index += 1) {
+      const app = apps[index % apps.length] as Pick<Guest, "labels" | "rules">;
+      const guest = { ...app, slot: NOWHERE, resources: this.#prng.pick(this.#flavours) };
+      this.#guests.push(guest);
+      this.come({ guest, decision: this.#decisionFor(guest) });
+    }
+  }
+
+  get placedShare(): number {
+    return this.placed().length / this.#guests.length;
+  }
+
+  placed(): readonly Guest[] {
+    return this.#guests.filter(({ slot }) => slot !== NOWHERE);
+  }
+
+  /** Who leaves and what comes for them: drawn before anything is measured. */
+  draw(count: number): readonly Turn[] {
+    return Array.from({ length: count }, () => {
+      const guest = this.#prng.pick(this.#guests);
+      const resources = this.#prng.pick(this.#flavours);
+      return { guest, decision: this.#decisionFor({ ...guest, resources }) };
+    });
+  }
+
+  leave({ guest, decision }: Turn): void {
+    if (guest.slot !== NOWHERE) this.#change(guest, -1);
+    guest.slot = NOWHERE;
+    guest.resources = decision.request.resources;
+  }
+
+  #decisionFor({ resources, labels, rules }: Guest): Decision {
+    const seed = this.#prng.next32();
+    const from = { guestUid: "", projectId: "p", nodeId: "", migratingFrom: undefined };
+    return { request: { ...from, labels, rules, resources, ...MODE }, seed };
+  }
+
+  choose({ request, seed }: Decision): number {
+    return this.placer.choose(request, { seed, policy: "spread" });
+  }
+
+  come({ guest, decision }: Turn): void {
+    this.settle(guest, this.choose(decision));
+  }
+
+  settle(guest: Guest, slot: number): void {
+    guest.slot = slot;
+    if (slot !== NOWHERE) this.#change(guest, 1);
+  }
+
+  #change(guest: Guest, sign: 1 | -1): void {
+    const { table, members } = this.placer;
+    table.changeAt(guest.slot, guest.resources, sign);
+    this.onChange(guest.slot, guest, sign);
+    if (this.scenario !== "affinity") return;
+    const nodeId = table.ids[guest.slot] as string;
+    if (sign === 1) members.add(nodeId, { projectId: "p", labels: guest.labels });
+    else members.remove(nodeId, { projectId: "p", labels: guest.labels });
+  }
+
+  #addNode(index: number): void {
+    const prng = this.#prng;
+    const cores = prng.pick([16, 32, 64, 128]);
+    const labels = {
+      zone: prng.pick(["a", "b", "c"]),
+      rack: `r${Math.floor(index / NODES_PER_RACK)}`,
+      generation: String(prng.integer(1, 5)),
+      ...(prng.chance(0.6) ? { ssd: "yes" } : {}),
+      ...(this.scenario !== "plain" && prng.chance(0.05) ? { "taint/dedicated": "batch" } : {}),
+    };
+    const { abilities } = aNode();
+    this.placer.table.setNode(
+      aNode({
+        id: `node-${index}`,
+        labels,
+        capacity: { cpuMillis: cores * 1000, memoryMib: cores * 4096, diskMib: cores * 51_200 },
+        abilities: prng.chance(0.5) ? abilities : abilities.slice(0, 2),
+      }),
+    );
+  }
+
+  #flavour(): Resources {
+    const cpuMillis = this.#prng.pick([500, 1000, 2000, 2000, 4000]);
+    const memoryMib = cpuMillis * this.#prng.pick([1, 2, 4, 6]);
+    return { cpuMillis, memoryMib, diskMib: this.#prng.pick([0, 10_240, 20_480, 51_200]) };
+  }
+
+  /** With labels of their own, and the rules that the scenario is about. */
+  #apps(count: number): readonly Pick<Guest, "labels" | "rules">[] {
+    return Array.from({ length: count }, (_, index) => {
+      const app = `app-${index}`;
+      const where = this.scenario === "plain" ? [] : [this.#wish(), this.#wish()];
+      const tolerations = this.#prng.chance(0.5) ? ["dedicated"] : [];
+      const guestLabel = { key: "app", value: app };
+      const groups = [
+        { kind: "apart", guestLabel, topology: "node", maxSkew: 0, isHard: true },
+        { kind: "spread", guestLabel, topology: "rack", maxSkew: 1, isHard: false },
+      ] as const;
+      const rules = { where, tolerations, groups: this.scenario === "affinity" ? groups : [] };
+      return { labels: { app }, rules };
+    });
+  }
+
+  #wish(): PlacementRules["where"][number] {
+    return this.#prng.pick<PlacementRules["where"][number]>([
+      { key: "zone", operator: "in", values: ["a", "b"] },
+      { key: "zone", operator: "notin", values: ["c"] },
+      { key: "ssd", operator: "exists", values: [] },
+      { key: "generation", operator: "gt", values: ["2"] },
+    ]);
+  }
+}
+
+const MODE = { mode: "auto", needs: NO_NEEDS, imageKind: "linux" } as const;

@@ -1,0 +1,93 @@
+/**
+ * Placement decisions on one core: the table with its tournaments against a plain loop over objects,
+ * on the same cluster in its steady state. Time is the CPU time of this process, because other work
+ * may share the machine; the latency of one decision is time on the clock.
+ *
+ * Every decision of the plain loop is compared with the table's: one that differs fails the benchmark.
+ */
+import { SCENARIOS, type Scenario, SimulatedCluster, type Turn } from "./placement-cluster.js";
+import { PlainLoop } from "./placement-plain.js";
+import { againstBaseline, type Bench, type BenchResult } from "./report.js";
+import { median, quantile, rounded } from "./statistics.js";
+
+const SIZES = [100, 1000, 10_000, 50_000];
+const ROUNDS = 5;
+const DECISIONS_PER_ROUND = 40_000;
+const DECISIONS_TIMED = 20_000;
+const BASELINE_CPU_MS = 500;
+const BASELINE_DECISIONS_MAX = 5000;
+
+export const placement: Bench = {
+  name: "placement",
+  about: "decisions per second of CPU at 20 guests per node, against a loop over objects",
+  async run(say) {
+    return await Promise.resolve(
+      SCENARIOS.flatMap((scenario) => SIZES.flatMap((nodes) => measure(scenario, nodes, say))),
+    );
+  },
+};
+
+function measure(
+  scenario: Scenario,
+  nodes: number,
+  say: (line: string) => void,
+): readonly BenchResult[] {
+  const name = `${scenario}@${nodes}`;
+  say(`${name}: fills the cluster`);
+  const cluster = new SimulatedCluster(nodes, scenario);
+  runRound(cluster);
+  const rates = Array.from({ length: ROUNDS }, () => runRound(cluster));
+  const latenciesUs = cluster.draw(DECISIONS_TIMED).map((turn) => timedUs(cluster, turn));
+  const rssMib = rounded(process.memoryUsage.rss() / 2 ** 20, 0);
+  const baseline = runBaseline(cluster);
+  say(`${name}: ${Math.round(cluster.placedShare * 1000) / 10} % of the guests are placed`);
+  return [
+    againstBaseline({ name, value: Math.round(median(rates)), unit: "decisions/s", baseline }),
+    { name: `${name}:p50`, value: rounded(quantile(latenciesUs, 0.5), 2), unit: "µs" },
+    { name: `${name}:p99`, value: rounded(quantile(latenciesUs, 0.99), 2), unit: "µs" },
+    { name: `${name}:rss`, value: rssMib, unit: "MiB" },
+  ];
+}
+
+/** A guest leaves, another comes, is decided and put: all of it counts. */
+function runRound(cluster: SimulatedCluster): number {
+  const turns = cluster.draw(DECISIONS_PER_ROUND);
+  const startedMs = cpuMs();
+  for (const turn of turns) {
+    cluster.leave(turn);
+    cluster.come(turn);
+  }
+  return (DECISIONS_PER_ROUND * 1000) / (cpuMs() - startedMs);
+}
+
+function timedUs(cluster: SimulatedCluster, turn: Turn): number {
+  cluster.leave(turn);
+  const startedMs = performance.now();
+  const slot = cluster.choose(turn.decision);
+  const tookUs = (performance.now() - startedMs) * 1000;
+  cluster.settle(turn.guest, slot);
+  return tookUs;
+}
+
+/** Decisions per second of the plain loop; each is checked. */
+function runBaseline(cluster: SimulatedCluster): number {
+  const plain = new PlainLoop(cluster);
+  let [count, spentMs] = [0, 0];
+  for (const turn of cluster.draw(BASELINE_DECISIONS_MAX)) {
+    if (spentMs > BASELINE_CPU_MS) break;
+    cluster.leave(turn);
+    const startedMs = cpuMs();
+    const slot = plain.choose(turn.decision);
+    spentMs += cpuMs() - startedMs;
+    count += 1;
+    if (slot !== cluster.choose(turn.decision))
+      throw new Error("the table and the plain loop differ");
+    cluster.settle(turn.guest, slot);
+  }
+  return rounded((count * 1000) / spentMs);
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

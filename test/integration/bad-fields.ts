@@ -77,6 +77,7 @@ const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
     ...RESTART_POLICY,
     node_id: NAMES,
     stop_timeout: DURATIONS,
+    "needs.start_within": [{ seconds: 0 }, ...DURATIONS],
     desired_run_state: [2, 3, 99],
   }),
   request_id: REQUEST_IDS,
@@ -288,6 +289,7 @@ const REGISTRY = [
     "abilities[0].engine_version": ["a\nb", "x".repeat(65)],
     "abilities[0].mode": [0, 1, 99],
     "abilities[0].acceleration": ["", "warp"],
+    "abilities[0].start_ms": [-1, 3_600_001],
     incarnation: UUIDS,
   }),
   ...rows("RegistryService.ReportNode", REPORT, {
@@ -400,12 +402,12 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
-  /[ .](follow|full|pause|live_migration|set_cpu|set_memory)$/,
+  /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,
   /CreateGuest guest\.etag$/,
-  /UpdateGuest guest\.spec\.(image_id|mode|resources|command_line|node_id|desired_run_state)/,
+  /UpdateGuest guest\.spec\.(image_id|mode|needs|resources|command_line|node_id|desired_run_state)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /ImportImage data$/,
 ];

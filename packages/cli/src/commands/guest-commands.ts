@@ -18,6 +18,8 @@ export type Register = (run: Run) => void;
 interface CreateOptions {
   readonly image: string;
   readonly mode: string;
+  readonly needs: string[];
+  readonly startWithin: string | undefined;
   readonly memory: string;
   readonly cpu: string;
   readonly disk: string | undefined;
@@ -33,6 +35,8 @@ interface ResizeOptions {
   readonly memory?: string;
 }
 
+const NEEDS = ["live-migration", "own-kernel"] as const;
+
 export function guestCommands(program: Command, register: Register): void {
   const guest = program.command("guest").description("virtual machines");
   guest
@@ -40,6 +44,8 @@ export function guestCommands(program: Command, register: Register): void {
     .description("place and start a new guest")
     .requiredOption("--image <image>", "what to boot")
     .option("--mode <mode>", "auto, full, hybrid, paravirt, container", "auto")
+    .option("--needs <need...>", `what the mode must give it: ${NEEDS.join(", ")}`, [])
+    .option("--start-within <duration>", "how fast the node must have measured it to start")
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
     .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")
@@ -139,6 +145,7 @@ async function createGuest(
     spec: {
       imageId: options.image,
       mode: MODE_TO_PROTO[parseOneOf("--mode", options.mode, modes)],
+      needs: needsOf(options),
       resources: {
         cpuMillis: parseCpu("--cpu", options.cpu),
         memoryMib: parseMib("--memory", options.memory),
@@ -161,6 +168,17 @@ async function createGuest(
     `guest ${name} is ${phaseOf(created)}: ${placement?.message ?? ""}`,
     Guest.toJSON(created),
   );
+}
+
+function needsOf({ needs, startWithin }: CreateOptions) {
+  const asked = needs.map((need) => parseOneOf("--needs", need, NEEDS));
+  return {
+    liveMigration: asked.includes("live-migration"),
+    ownKernel: asked.includes("own-kernel"),
+    ...(startWithin === undefined
+      ? {}
+      : { startWithin: durationOf(parseMs("--start-within", startWithin)) }),
+  };
 }
 
 async function listGuests(context: CliContext, isEveryProject: boolean): Promise<void> {

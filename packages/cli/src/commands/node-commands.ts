@@ -88,8 +88,12 @@ function used(node: Node, kind: "cpuMillis" | "memoryMib" | "diskMib", unit: str
 
 function modesOf(node: Node): string {
   const each = node.abilities.map(
-    ({ engine, mode, acceleration }) =>
-      `${enumName(mode, "MODE_").toLowerCase()}(${engine},${acceleration})`,
+    ({ engine, mode, acceleration, startMs }) =>
+      `${enumName(mode, "MODE_").toLowerCase()}(${engine},${acceleration}${startText(startMs)})`,
   );
   return each.join(" ") || "none";
+}
+
+function startText(startMs: number): string {
+  return startMs === 0 ? "" : `,${startMs}ms`;
 }

@@ -7,6 +7,7 @@ import type { ErrorDetail } from "./errors.js";
 import type { GuestPhase } from "./guest-phase.js";
 import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
+import type { GuestNeeds } from "./needs.js";
 import type { PlacementDecision, Rejection } from "./placement.js";
 import { maxResources, type Resources } from "./resources.js";
 
@@ -34,6 +35,7 @@ export interface RestartPolicy {
 export interface GuestSpec {
   readonly imageId: string;
   readonly mode: ModeRequest;
+  readonly needs: GuestNeeds;
   readonly resources: Resources;
   /** Appended to the image's kernel command line. */
   readonly commandLine: string;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ModeAbility } from "../domain/mode.js";
+import { NO_NEEDS } from "../domain/needs.js";
 import { NO_RULES } from "../domain/placement-rules.js";
 import { aNode } from "../testing/builders.js";
 import { type NodeView, type PlacementRequest, rejections, usableAbilities } from "./filters.js";
@@ -13,6 +14,7 @@ const REQUEST: PlacementRequest = {
   resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 10 },
   mode: "auto",
   imageKind: "linux",
+  needs: NO_NEEDS,
   nodeId: "",
   migratingFrom: undefined,
 };

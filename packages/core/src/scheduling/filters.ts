@@ -6,6 +6,7 @@
 import { IMAGE_MODES, type ImageKind } from "../domain/image.js";
 import type { Mode, ModeAbility, ModeRequest } from "../domain/mode.js";
 import type { Labels } from "../domain/names.js";
+import type { GuestNeeds } from "../domain/needs.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import type { Rejection } from "../domain/placement.js";
 import type { PlacementRules } from "../domain/placement-rules.js";
@@ -16,6 +17,7 @@ import {
   subtractResources,
 } from "../domain/resources.js";
 import { labelRejections } from "./label-filters.js";
+import { needRejections, unmetNeeds } from "./needs.js";
 
 /** A node as the scheduler sees it. */
 export interface NodeView {
@@ -31,6 +33,7 @@ export interface PlacementRequest {
   readonly rules: PlacementRules;
   readonly resources: Resources;
   readonly mode: ModeRequest;
+  readonly needs: GuestNeeds;
   readonly imageKind: ImageKind;
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
@@ -41,8 +44,18 @@ export interface PlacementRequest {
 /** The abilities of the node that could run the guest, best mode first; empty when none can. */
 export function usableAbilities(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
   return node.abilities
-    .filter((ability) => canUse(request, ability))
+    .filter((ability) => canUse(request, ability) && meetsNeeds(request, ability))
     .sort((a, b) => MODE_PREFERENCE[b.mode] - MODE_PREFERENCE[a.mode]);
+}
+
+/** Those that would do if only the guest needed nothing of them. */
+export function abilitiesIgnoringNeeds(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
+  return node.abilities.filter((ability) => canUse(request, ability));
+}
+
+/** What runs already, and goes on the same way elsewhere, has what it needs. */
+function meetsNeeds({ needs, migratingFrom }: PlacementRequest, ability: ModeAbility): boolean {
+  return migratingFrom !== undefined || unmetNeeds(needs, ability).length === 0;
 }
 
 /** Every reason why the node cannot take the guest; empty when it can. */
@@ -58,7 +71,11 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
     reject("node", `the guest asks for node ${request.nodeId}`);
   }
   if (request.migratingFrom?.nodeId === node.id) reject("node", "the guest is there already");
-  if (usableAbilities(request, node).length === 0) reject("mode", missingMode(request, node));
+  if (usableAbilities(request, node).length === 0) {
+    const refused = abilitiesIgnoringNeeds(request, node);
+    if (refused.length === 0) reject("mode", missingMode(request, node));
+    else found.push(...needRejections(node.id, request.needs, refused));
+  }
   found.push(...lackingResources(request, view), ...labelRejections(request.rules, node));
   return found;
 }

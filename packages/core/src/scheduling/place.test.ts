@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MODES } from "../domain/mode.js";
+import { NO_NEEDS } from "../domain/needs.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import { CANDIDATES_MAX, REJECTIONS_MAX } from "../domain/placement.js";
 import { NO_RULES } from "../domain/placement-rules.js";
@@ -157,6 +158,7 @@ const REQUEST: PlacementRequest = {
   resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 0 },
   mode: "auto",
   imageKind: "linux",
+  needs: NO_NEEDS,
   nodeId: "",
   migratingFrom: undefined,
 };

@@ -13,6 +13,7 @@ import {
 } from "../domain/placement.js";
 import { addResources, RESOURCE_KINDS } from "../domain/resources.js";
 import {
+  abilitiesIgnoringNeeds,
   MODE_PREFERENCE,
   type NodeView,
   type PlacementRequest,
@@ -26,6 +27,7 @@ import {
   type PlacedMember,
   violationsOn,
 } from "./group-rules.js";
+import { negotiationText } from "./needs.js";
 import { fitOf, type PlacementPolicy, ringPlace, ringStart, scoreOf, tieBreak } from "./scorers.js";
 
 /** What a decision depends on besides the request and the nodes. */
@@ -157,11 +159,16 @@ function freeSharesAfter(
 function explain(request: PlacementRequest, best: Candidate, candidateCount: number): string {
   const node = best.view.node.id;
   const why = request.mode === "auto" ? "least emulation offered" : "as asked";
+  const others = abilitiesIgnoringNeeds(request, best.view.node).filter(
+    (each) => each.mode !== best.ability.mode,
+  );
+  const negotiated = negotiationText(request.needs, best.ability, others);
+  const said = negotiated === "" ? "" : `; ${negotiated}`;
   const percent = Math.round(freeSharesAfter(request, best.view).low * 100);
   const free = `${percent} % of its scarcest resource stays free`;
   const isOnly = candidateCount === 1;
   const rank = isOnly ? "the only node that fits" : `best of ${candidateCount} that fit`;
-  return `${best.ability.mode} (${why}) on ${node}: ${rank}, ${free}`;
+  return `${best.ability.mode} (${why}) on ${node}: ${rank}, ${free}${said}`;
 }
 
 function byScore(a: Candidate, b: Candidate): number {

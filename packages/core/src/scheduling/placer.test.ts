@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MODES } from "../domain/mode.js";
+import { NO_NEEDS } from "../domain/needs.js";
 import { allocatable } from "../domain/node.js";
 import {
   GROUP_RULE_KINDS,
@@ -65,6 +66,7 @@ const REQUEST: PlacementRequest = {
   resources: { cpuMillis: 0, memoryMib: 0, diskMib: 0 },
   mode: "auto",
   imageKind: "linux",
+  needs: NO_NEEDS,
   nodeId: "",
   migratingFrom: undefined,
 };
@@ -143,7 +145,9 @@ function randomNode(prng: Prng, id: string): ReturnType<typeof aNode> {
     state: prng.chance(0.9) ? "ready" : "unreachable",
     isCordoned: prng.chance(0.1),
     labels: randomLabels(prng),
-    abilities: prng.chance(0.7) ? aNode().abilities : aNode().abilities.slice(0, 1),
+    abilities: aNode()
+      .abilities.slice(0, prng.chance(0.7) ? 3 : 1)
+      .map((each) => ({ ...each, startMs: prng.pick([undefined, 60, 500]) })),
   });
 }
 
@@ -159,6 +163,11 @@ function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementR
     },
     mode: prng.pick(["auto", ...MODES]),
     imageKind: prng.pick(["linux", "pvh"]),
+    needs: {
+      liveMigration: prng.chance(0.1),
+      ownKernel: prng.chance(0.2),
+      startWithinMs: prng.pick([undefined, undefined, 100, 1000]),
+    },
     nodeId: prng.chance(0.9) ? "" : prng.pick(["n0", "n1", "n99"]),
     rules: randomRules(prng),
     ...(moved && { ...moved, migratingFrom: { nodeId: moved.nodeId, ability: ability as never } }),

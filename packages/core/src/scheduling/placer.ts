@@ -34,7 +34,9 @@ export class Placer {
 
   /** Slot of the best node, or -1. */
   choose(request: PlacementRequest, context: Omit<PlacementContext, "revision">): number {
-    return this.#without(request, () => this.#search.find(this.#questionOf(request, context)));
+    if (request.migratingFrom !== undefined)
+      return this.#without(request, () => this.#find(request, context));
+    return this.#find(request, context);
   }
 
   /** The same by a full scan, which is slower and cannot miss a node. */
@@ -76,6 +78,10 @@ export class Placer {
     }
     const candidates = best.map((slot) => candidateOn(table.viewAt(slot), asked, context));
     return resultOf({ candidates, candidateCount, rejected }, request, context);
+  }
+
+  #find(request: PlacementRequest, context: Omit<PlacementContext, "revision">): number {
+    return this.#search.find(this.#questionOf(request, context));
   }
 
   /** Keeps the best few, best first. */
@@ -129,7 +135,9 @@ export class Placer {
 }
 
 /** Everything that `usableAbilities` looks at. */
-function kindKey({ mode, imageKind, migratingFrom }: PlacementRequest): string {
-  if (migratingFrom === undefined) return `${mode} ${imageKind}`;
+function kindKey({ mode, imageKind, needs, migratingFrom }: PlacementRequest): string {
+  const { liveMigration, ownKernel, startWithinMs } = needs;
+  const needed = `${liveMigration} ${ownKernel} ${startWithinMs}`;
+  if (migratingFrom === undefined) return `${mode} ${imageKind} ${needed}`;
   return `${mode} ${imageKind} ${JSON.stringify(migratingFrom.ability)}`;
 }

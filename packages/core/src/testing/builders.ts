@@ -7,6 +7,7 @@ import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
 import type { Guest, Placement } from "../domain/guest.js";
 import { canonicalManifest, type Image } from "../domain/image.js";
 import type { ModeAbility } from "../domain/mode.js";
+import { NO_NEEDS } from "../domain/needs.js";
 import type { NodeRecord } from "../domain/node.js";
 import type { Operation } from "../domain/operation.js";
 import type { Project } from "../domain/project.js";
@@ -37,6 +38,7 @@ const ABILITY: ModeAbility = {
   canPause: true,
   canSetCpu: true,
   canSetMemory: true,
+  startMs: undefined,
 };
 
 const PROJECT: Project = { id: "default", quota: {}, createdAtMs: AT_MS, updatedAtMs: AT_MS };
@@ -90,6 +92,7 @@ const GUEST: Guest = {
   spec: {
     imageId: IMAGE.id,
     mode: "auto",
+    needs: NO_NEEDS,
     resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 0 },
     commandLine: "",
     restartPolicy: { when: "always", attemptsMax: 5, backoffMsMin: 1000, backoffMsMax: 60_000 },

@@ -12,6 +12,7 @@ import { cleanText, parseInteger, parsePrintable, type Range } from "./numbers.j
 
 /** Amounts beyond this are surely a mistake, and sums of many still fit a double. */
 const AMOUNT_MAX = 2 ** 40;
+const START_MS = { min: 0, max: 3_600_000 };
 const LIST_MAX = 64;
 const TEXT_LENGTH_MAX = 500;
 const ADDRESS = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,253}):([1-9][0-9]{0,4})$/;
@@ -81,6 +82,7 @@ export function abilityToProto(ability: ModeAbility): ProtoAbility {
     pause: ability.canPause,
     setCpu: ability.canSetCpu,
     setMemory: ability.canSetMemory,
+    startMs: ability.startMs ?? 0,
   };
 }
 
@@ -95,5 +97,6 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
     canPause: proto.pause,
     canSetCpu: proto.setCpu,
     canSetMemory: proto.setMemory,
+    startMs: parseInteger(`${field}.start_ms`, proto.startMs, START_MS) || undefined,
   };
 }

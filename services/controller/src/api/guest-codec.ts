@@ -1,9 +1,11 @@
 /** Guests on the public wire: requests are validated here, records are shown as they are. */
 import {
   type Guest,
+  type GuestNeeds,
   type GuestSpec,
   invalidField,
   type Labels,
+  NO_NEEDS,
   type Placement,
   parseLabels,
   parseName,
@@ -26,6 +28,7 @@ import {
 } from "@innkeeper/core/wire";
 import {
   type Guest as ProtoGuest,
+  type GuestNeeds as ProtoNeeds,
   type Placement as ProtoPlacement,
   type GuestSpec as ProtoSpec,
   type GuestStatus as ProtoStatus,
@@ -45,6 +48,8 @@ const DISK_MIB = { min: 0, max: DISK_MIB_MAX };
 /** vCPUs come in whole steps of this share of a CPU. */
 const CPU_MILLIS_STEP = 50;
 export const STOP_TIMEOUT = { min: 0, max: 3_600_000, unset: 10_000 };
+
+const START_WITHIN = { min: 1, max: 3_600_000, unset: 0 };
 
 export interface ParsedGuest {
   readonly projectId: string;
@@ -70,6 +75,7 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
   return {
     imageId: parseName(`${field}.image_id`, proto.imageId),
     mode: isModeUnset ? "auto" : parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO),
+    needs: parseNeeds(`${field}.needs`, proto.needs),
     resources: parseGuestResources(`${field}.resources`, proto.resources),
     commandLine: parsePrintable(
       `${field}.command_line`,
@@ -88,6 +94,19 @@ function parseDesired(field: string, value: RunState): "running" {
   const isAllowed = value === RunState.UNSPECIFIED || value === RunState.RUNNING;
   if (!isAllowed) throw invalidField(field, value, "unset; a new guest is started");
   return "running";
+}
+
+function parseNeeds(field: string, proto: ProtoSpec["needs"]): GuestNeeds {
+  if (proto === undefined) return NO_NEEDS;
+  const { liveMigration, ownKernel, startWithin } = proto;
+  const startWithinMs =
+    startWithin && parseDurationMs(`${field}.start_within`, startWithin, START_WITHIN);
+  return { liveMigration, ownKernel, startWithinMs };
+}
+
+function needsToProto({ liveMigration, ownKernel, startWithinMs }: GuestNeeds): ProtoNeeds {
+  const startWithin = startWithinMs === undefined ? undefined : durationOf(startWithinMs);
+  return { liveMigration, ownKernel, startWithin };
 }
 
 function parseGuestResources(field: string, proto: ProtoResources | undefined): Resources {
@@ -131,6 +150,7 @@ function specToProto(spec: GuestSpec): ProtoSpec {
   return {
     imageId: spec.imageId,
     mode: MODE_TO_PROTO[spec.mode],
+    needs: needsToProto(spec.needs ?? NO_NEEDS),
     resources: spec.resources,
     commandLine: spec.commandLine,
     restartPolicy: restartPolicyToProto(spec.restartPolicy),

@@ -1,4 +1,4 @@
-import type { Image } from "@innkeeper/core";
+import { type Image, NO_NEEDS } from "@innkeeper/core";
 import { aGuest, anImage, aProject, type Overrides } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
 import { aBench, type CommandBench } from "../testing/command-bench.js";
@@ -40,6 +40,11 @@ describe("createGuest", () => {
     [
       "less memory than the image needs",
       { spec: specWith({ memoryMib: 63 }) },
+      "invalid INVALID_FIELD",
+    ],
+    [
+      "live migration of a guest with a disk",
+      { spec: { ...specWith({ diskMib: 10 }), needs: { ...NO_NEEDS, liveMigration: true } } },
       "invalid INVALID_FIELD",
     ],
   ])("refuses %s, and nothing is done", async (_, overrides, expected) => {

@@ -59,6 +59,7 @@ function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
     throw invalidField("guest.spec.resources.memory_mib", input.spec.resources.memoryMib, allowed);
   }
   checkMode(image.value, input.spec);
+  checkNeeds(input.spec);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
   const spec = withDiskOf(image.value, input.spec);
   checkQuota(context, project.value, { ...input, spec });
@@ -87,6 +88,18 @@ function checkMode({ id, manifest }: Image, { mode }: GuestSpec): void {
   if (mode === "auto" || modes.includes(mode)) return;
   const allowed = `auto, ${modes.join(", ")} for image ${id}, which is of kind ${manifest.kind}`;
   throw invalidField("guest.spec.mode", mode, allowed);
+}
+
+/** Needs that contradict what the guest asks for itself: no node will ever meet them. */
+function checkNeeds({ needs, mode, resources }: GuestSpec): void {
+  const field = "guest.spec.needs";
+  if (needs.ownKernel && mode === "container") {
+    throw invalidField(`${field}.own_kernel`, true, "false; a container shares the host's kernel");
+  }
+  if (needs.liveMigration && resources.diskMib > 0) {
+    const allowed = "false; a disk is on its node only, so the guest cannot move while it runs";
+    throw invalidField(`${field}.live_migration`, true, allowed);
+  }
 }
 
 function checksFor(guest: Guest, project: Versioned<Project>, imageRevision: number): Check[] {

@@ -1,5 +1,6 @@
 import {
   guestKey,
+  NO_NEEDS,
   NO_RULES,
   type NodeView,
   type PlacementRequest,
@@ -97,6 +98,7 @@ const REQUEST: PlacementRequest = {
   resources: { cpuMillis: 0, memoryMib: 0, diskMib: 0 },
   mode: "auto",
   imageKind: "linux",
+  needs: NO_NEEDS,
   nodeId: "",
   migratingFrom: undefined,
 };

@@ -13,6 +13,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     rules: NO_RULES,
     resources: guest.spec.resources,
     mode: guest.spec.mode,
+    needs: guest.spec.needs,
     imageKind: image.manifest.kind,
     nodeId: guest.spec.nodeId,
     migratingFrom: undefined,

@@ -54,6 +54,12 @@ function abilities(bench: () => EngineBench, canMigrate: boolean): void {
     expect(modes).toContain(harness.launchOf("lasting").mode);
   });
 
+  it("says how fast a guest starts, as it was measured", async () => {
+    const { harness, engine } = bench();
+    const { abilities: all } = await harness.settle(engine.probe());
+    for (const { startMs } of all) expect(startMs).toBeGreaterThan(0);
+  });
+
   it("says whether its guests can move while they run", async () => {
     const { harness, engine } = bench();
     const { mode } = harness.launchOf("lasting");

@@ -17,6 +17,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
+import { roundedStart } from "../rounded-start.js";
 import { bundleConfig } from "./bundle.js";
 import { Cgroup, canLimitSwap } from "./cgroup.js";
 import { ContainerCopy, cannotMove } from "./container-copy.js";
@@ -52,6 +53,8 @@ class ContainerEngine implements Engine {
   readonly #launching = new Set<string>();
   readonly #roots: RootfsStore;
   #probed: Promise<Probed> | undefined;
+  /** How long the probe's container took from launch to its end. */
+  #startMs: number | undefined;
 
   constructor(private readonly options: ContainerEngineOptions) {
     this.#roots = new RootfsStore(options.stateDir);
@@ -71,6 +74,7 @@ class ContainerEngine implements Engine {
       canPause: true,
       canSetCpu: true,
       canSetMemory: true,
+      startMs: this.#startMs,
     } as const;
     return { abilities: [ability], problems };
   }
@@ -106,8 +110,12 @@ class ContainerEngine implements Engine {
 
   #probeOnce(): Promise<Probed> {
     this.#probed ??= probeMeans(async (means) => {
-      const copy = await this.#launch(probeLaunch(this.options.probeRootfs), means);
-      return await copy.ended;
+      const { clock, probeRootfs } = this.options;
+      const startedMs = clock.monotonicMs();
+      const copy = await this.#launch(probeLaunch(probeRootfs), means);
+      const exit = await copy.ended;
+      this.#startMs = roundedStart(clock.monotonicMs() - startedMs);
+      return exit;
     });
     return this.#probed;
   }

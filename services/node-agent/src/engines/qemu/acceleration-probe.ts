@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
+import { roundedStart } from "../rounded-start.js";
 import type { QemuAcceleration } from "./machine.js";
 import { QEMU_MODES, type QemuMode } from "./modes.js";
 
@@ -39,8 +40,13 @@ export interface ProbeParts {
 export interface ProbeResult {
   readonly acceleration: QemuAcceleration | undefined;
   readonly modes: readonly QemuMode[];
+  /** From launch to first word, of each mode that works. */
+  readonly startMs: StartTimes;
   readonly problems: readonly string[];
 }
+
+export type StartTimes = Readonly<Partial<Record<QemuMode, number>>>;
+type Tried = Pick<ProbeResult, "modes" | "startMs" | "problems">;
 
 /** Never a guest of a cluster: those have random identities. */
 const PROBE_UID = "00000000-0000-4000-8000-000000000000";
@@ -64,31 +70,28 @@ async function runProbe(parts: ProbeParts): Promise<ProbeResult> {
   for (const acceleration of ["kvm", "tcg"] as const) {
     const tried = await tryModes(parts, acceleration);
     problems.push(...tried.problems);
-    if (tried.modes.length > 0) return { acceleration, modes: tried.modes, problems };
+    if (tried.modes.length > 0) return { acceleration, ...tried, problems };
   }
-  return { acceleration: undefined, modes: [], problems };
+  return { acceleration: undefined, modes: [], startMs: {}, problems };
 }
 
 /**
  * Every mode under one acceleration; what a hardware one cannot do for the first is not asked for
  * the others.
  */
-async function tryModes(
-  parts: ProbeParts,
-  acceleration: QemuAcceleration,
-): Promise<Pick<ProbeResult, "modes" | "problems">> {
+async function tryModes(parts: ProbeParts, acceleration: QemuAcceleration): Promise<Tried> {
   const isHardware = acceleration === "kvm";
   const { hasKvm = canOpenKvm } = parts;
-  if (isHardware && !(await hasKvm())) return { modes: [], problems: [KVM_MISSING] };
-  const modes: QemuMode[] = [];
+  if (isHardware && !(await hasKvm())) return { modes: [], startMs: {}, problems: [KVM_MISSING] };
+  const startMs: Partial<Record<QemuMode, number>> = {};
   const problems: string[] = [];
   for (const mode of QEMU_MODES) {
-    const problem = await tryGuest(parts, { acceleration, mode });
-    if (problem === undefined) modes.push(mode);
-    else problems.push(problem);
-    if (problem !== undefined && isHardware) break;
+    const tried = await tryGuest(parts, { acceleration, mode });
+    if (typeof tried === "number") startMs[mode] = tried;
+    else problems.push(tried);
+    if (typeof tried === "string" && isHardware) break;
   }
-  return { modes, problems };
+  return { modes: QEMU_MODES.filter((mode) => startMs[mode] !== undefined), startMs, problems };
 }
 
 async function canOpenKvm(): Promise<boolean> {
@@ -98,18 +101,21 @@ async function canOpenKvm(): Promise<boolean> {
   );
 }
 
-/** What went wrong, if anything did. */
+/** How long it took until the guest said its first word, in milliseconds, or what went wrong. */
 async function tryGuest(
   parts: ProbeParts,
   { acceleration, mode }: { acceleration: QemuAcceleration; mode: QemuMode },
-): Promise<string | undefined> {
+): Promise<number | string> {
   const scratch = await mkdtemp(path.join(tmpdir(), "inn-probe-"));
   let copy: EngineCopy | undefined;
   try {
-    copy = await parts.launch(await probeLaunch(parts, mode, scratch), acceleration);
+    const launch = await probeLaunch(parts, mode, scratch);
+    const startedMs = parts.clock.monotonicMs();
+    copy = await parts.launch(launch, acceleration);
     const hasSpoken = await speaks(copy, parts.clock, DEADLINE_MS[acceleration]);
     const silent = `a guest said nothing within ${DEADLINE_MS[acceleration]} ms`;
-    return hasSpoken ? undefined : `${acceleration} in ${mode} mode: ${silent}`;
+    const tookMs = parts.clock.monotonicMs() - startedMs;
+    return hasSpoken ? roundedStart(tookMs) : `${acceleration} in ${mode} mode: ${silent}`;
   } catch (error) {
     return `${acceleration} in ${mode} mode: ${whyOf(error)}`;
   } finally {
@@ -157,7 +163,7 @@ async function speaks(copy: EngineCopy, clock: Clock, deadlineMs: number): Promi
 
 /** The boot's identity is part of it: another kernel or another machine may behave otherwise. */
 async function cacheKey({ version, kernelPath, diskPath }: ProbeParts): Promise<string> {
-  const hash = createHash("sha256").update(`${version} ${QEMU_MODES.join()}`);
+  const hash = createHash("sha256").update(`${version} ${QEMU_MODES.join()} startMs`);
   for (const file of [kernelPath, diskPath, "/proc/sys/kernel/random/boot_id"]) {
     hash.update("\0").update(await readFile(file).catch(() => ""));
   }

@@ -63,7 +63,7 @@ class QemuEngine implements Engine {
   async probe(): Promise<EngineProbe> {
     this.#probed = undefined;
     try {
-      const { acceleration, modes, problems, version } = await this.#probeOnce();
+      const { acceleration, modes, startMs, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
       const noCgroups = whyNoCgroups();
       const ability = { engine: "qemu", engineVersion: version, acceleration } as const;
@@ -71,7 +71,7 @@ class QemuEngine implements Engine {
         // What moves is memory: a guest that needs a disk stays where that is.
         const canMove = { canLiveMigrate: mode !== "full", canPause: true };
         const canSet = { canSetCpu: noCgroups === undefined, canSetMemory: mode !== "full" };
-        return { ...ability, mode, ...canMove, ...canSet };
+        return { ...ability, mode, ...canMove, ...canSet, startMs: startMs[mode] };
       });
       const all = noCgroups === undefined ? problems : [...problems, cpuUnlimited(noCgroups)];
       return { abilities, problems: all };

@@ -16,7 +16,7 @@ import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";
 export const KINDS = RESOURCE_KINDS.length;
 const LEAVES_MIN = 4;
 /** The order is renewed after this many changes for each leaf. */
-const CHANGES_PER_LEAF = 4;
+const CHANGES_PER_LEAF = 32;
 /** Steps in which the difference of two free shares, -1 to 1, is told apart. */
 const GAP_STEPS = 6;
 
@@ -128,9 +128,14 @@ export class NodeClass {
       this.ringMost[leaves + position] = ring[slot] as number;
     });
     for (let node = leaves - 1; node > 0; node -= 1) {
-      const [left, right] = [2 * node, 2 * node + 1];
-      this.ringLeast[node] = Math.min(...[left, right].map((one) => this.ringLeast[one] as number));
-      this.ringMost[node] = Math.max(...[left, right].map((one) => this.ringMost[one] as number));
+      this.ringLeast[node] = Math.min(
+        this.ringLeast[2 * node] as number,
+        this.ringLeast[2 * node + 1] as number,
+      );
+      this.ringMost[node] = Math.max(
+        this.ringMost[2 * node] as number,
+        this.ringMost[2 * node + 1] as number,
+      );
     }
   }
 

@@ -22,6 +22,8 @@ export class NodeTable implements NodeColumns {
   leaf = new Int32Array(SLOTS_MIN);
   readonly ids: string[] = [];
   readonly classes: NodeClass[] = [];
+  /** Called with the slot whose allocation changed. */
+  onChange: (slot: number) => void = () => undefined;
   readonly #records: (NodeRecord | undefined)[] = [];
   readonly #slots = new Map<string, number>();
   readonly #classesByKey = new Map<string, NodeClass>();
@@ -106,6 +108,7 @@ export class NodeTable implements NodeColumns {
       free[at + kind] = (free[at + kind] as number) - sign * (this.#amounts[kind] as number);
     }
     this.#classAt(slot).update(slot, this);
+    this.onChange(slot);
   }
 
   #change(nodeId: string, resources: Resources, sign: 1 | -1): void {

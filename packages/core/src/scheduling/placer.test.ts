@@ -20,6 +20,7 @@ import { PLACEMENT_POLICIES } from "./scorers.js";
 
 const NODES_SMALL = 4;
 const NODES_MIDDLE = 60;
+const NODES_MANY = 300;
 
 describe("the placer, against the plain loop", () => {
   it("decides the same on small clusters, whatever changed before (A1)", () => {
@@ -28,6 +29,23 @@ describe("the placer, against the plain loop", () => {
 
   it("decides the same on clusters of many nodes, many of them equal (Q1)", () => {
     forEachSeed(20, (prng) => expectSameDecisions(prng, { nodes: NODES_MIDDLE, changes: 150 }));
+  });
+
+  it("decides the same while only allocations change and few wishes come again and again", () => {
+    forEachSeed(10, (prng) => {
+      const placer = new Placer();
+      for (let index = 0; index < NODES_MANY; index += 1) {
+        placer.table.setNode({ ...randomNode(prng, `n${index}`), isCordoned: false });
+      }
+      const wishes = Array.from({ length: 3 }, () => ({ ...randomRules(prng, 0.5), groups: [] }));
+      for (let count = 0; count < 2000; count += 1) {
+        allocateRandomly(prng, placer.table, prng.integer(0, NODES_MANY - 1));
+        const request = { ...randomRequest(prng, []), nodeId: "", rules: prng.pick(wishes) };
+        const context = { revision: 1, seed: prng.next32(), policy: "spread" as const };
+        expect(placer.choose(request, context)).toBe(placer.scan(request, context));
+        if (count % 500 === 0) expectSame(placer, request, { ...context, members: [] });
+      }
+    });
   });
 
   it("keeps allocations of nodes that come later or come again", () => {
@@ -174,14 +192,14 @@ function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementR
   };
 }
 
-function randomRules(prng: Prng): PlacementRules {
+function randomRules(prng: Prng, share = 0.15): PlacementRules {
   const zones = prng.pick([["a"], ["a", "b"], ["c"]]);
   const where = [
     { key: "zone", operator: prng.pick(["in", "notin", "exists"] as const), values: zones },
     { key: "speed", operator: "gt" as const, values: [prng.pick(["1", "2"])] },
   ];
   return {
-    where: where.filter(() => prng.chance(0.15)),
+    where: where.filter(() => prng.chance(share)),
     tolerations: prng.pick([[], ["gpu"], ["gpu=x"]]),
     groups: Array.from({ length: prng.pick([0, 0, 1, 2]) }, () => randomGroup(prng)),
   };

@@ -5,7 +5,8 @@
  * Q1 Whatever it skips could not have won: the answer is that of a full scan (T1 to T3).
  */
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
-import { KINDS, type NodeClass, writeAmounts } from "./node-class.js";
+import { KINDS, type NodeClass, type NodeColumns, writeAmounts } from "./node-class.js";
+import type { NodePool } from "./node-pool.js";
 import type { NodeTable } from "./node-table.js";
 import { fitOf, type PlacementPolicy, scoreOf, tieBreak } from "./scorers.js";
 
@@ -17,19 +18,13 @@ export interface Question {
   readonly start: number;
   /** Preference of the best usable mode, by class; negative = none is usable. */
   readonly preferences: Float64Array;
-  /** 1 for each slot whose labels are wanted; undefined = all are. */
-  readonly wanted: Wanted | undefined;
+  /** The nodes whose labels are wanted; undefined = all are. */
+  readonly wanted: NodePool | undefined;
   readonly rules: readonly CompiledRule[];
   /** The only slot that will do; {@link ANYBODY} = any, {@link NOBODY} = that node is not known. */
   readonly only: number;
   /** A slot that will not do, or {@link NOBODY}. */
   readonly except: number;
-}
-
-/** Which slots have the labels that are asked for. */
-export interface Wanted {
-  readonly isWanted: Uint8Array;
-  readonly slots: Int32Array;
 }
 
 /** A rule between guests: how many of them may be in the place of a slot. */
@@ -54,8 +49,6 @@ const NOTHING: Question = {
   only: NOBODY,
   except: NOBODY,
 };
-/** So few nodes are looked at one by one faster than in the tournament. */
-const FEW = 64;
 
 export class Search {
   readonly #table: NodeTable;
@@ -67,11 +60,13 @@ export class Search {
   #bestSlot = NOBODY;
   /** The class that is being searched. */
   #class!: NodeClass;
+  #columns: NodeColumns;
   #preference = 0;
   #promises = new Float64Array(0);
 
   constructor(table: NodeTable) {
     this.#table = table;
+    this.#columns = table;
   }
 
   /** Slot of the best node, or {@link NOBODY}. */
@@ -79,7 +74,7 @@ export class Search {
     this.ask(question);
     const { only, wanted } = question;
     if (only !== ANYBODY) this.#look(only);
-    else if (wanted !== undefined && wanted.slots.length <= FEW) this.#scanThese(wanted.slots);
+    else if (wanted !== undefined && !wanted.isBuilt) this.#scanThese(wanted.slots);
     else this.#findAmongMany();
     return this.#bestSlot;
   }
@@ -175,7 +170,9 @@ export class Search {
 
   /** The class that promises most comes first: then the others are often skipped. */
   #searchClasses(): void {
-    const { classes } = this.#table;
+    const pool = this.#question.wanted ?? this.#table;
+    this.#columns = this.#question.wanted?.columns ?? this.#table;
+    const { classes } = pool;
     if (this.#promises.length < classes.length) this.#promises = new Float64Array(classes.length);
     let first = 0;
     for (let index = 0; index < classes.length; index += 1) {
@@ -194,7 +191,7 @@ export class Search {
     this.#select(nodeClass);
     const isUsable = this.#preference >= 0 && nodeClass.size > 0 && this.#couldHold(nodeClass);
     if (!isUsable) return Number.NEGATIVE_INFINITY;
-    nodeClass.prepare(this.#table);
+    nodeClass.prepare(this.#columns);
     return this.#bound(1);
   }
 

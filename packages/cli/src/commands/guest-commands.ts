@@ -10,7 +10,7 @@ import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCpu, parseMib, parseMs, parsePairs } from "../parse-options.js";
 import { guestDetails, guestExplanation } from "./guest-text.js";
-import { usageNow } from "./usage-commands.js";
+import { usageNow } from "./usage-now.js";
 
 type Run = (context: CliContext) => Promise<void>;
 export type Register = (run: Run) => void;

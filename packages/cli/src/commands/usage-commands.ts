@@ -1,4 +1,4 @@
-/** `inn top`, and what one guest takes now. */
+/** `inn top`. */
 import { setTimeout as pause } from "node:timers/promises";
 import { GuestUsage } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Command } from "commander";
@@ -57,16 +57,4 @@ export function usageTable(usages: readonly GuestUsage[]): string {
     `${each.limits?.memoryMib ?? 0}MiB`,
   ]);
   return table(header, rows);
-}
-
-/** What the guest takes now; undefined when nobody who is asked knows. */
-export async function usageNow(
-  { client, projectId }: CliContext,
-  guestId: string,
-): Promise<GuestUsage | undefined> {
-  try {
-    return (await client.guests.getGuestUsage({ projectId, guestId })).usage;
-  } catch {
-    return undefined;
-  }
 }

@@ -8,8 +8,8 @@ const STEPS = [
 ];
 
 /**
- * Rounded up, in steps that grow with the time: nodes that measure nearly the same say the same, and
- * none promises more than it has shown.
+ * Rounded up, in steps that grow with the time: nodes that measure nearly the same say the same,
+ * and none promises more than it has shown.
  */
 export function roundedStart(measuredMs: number): number {
   const step = STEPS.find(({ belowMs }) => measuredMs < belowMs)?.stepMs ?? 1;

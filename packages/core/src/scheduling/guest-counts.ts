@@ -45,6 +45,9 @@ export class GuestCounts {
   /** Groups of a guest's labels, remembered by the very object. */
   readonly #known = new WeakMap<Labels, { projectId: string; groups: readonly Group[] }>();
 
+  /** The same for rules. */
+  readonly #byRule = new WeakMap<GroupRule, { projectId: string; group: Group }>();
+
   constructor(slots: NodeSlots) {
     this.#slots = slots;
   }
@@ -57,10 +60,14 @@ export class GuestCounts {
     for (const group of this.#groupsOf(member)) this.#count(group, nodeId, -1);
   }
 
-  /** Places by slot, and the counts of the rule's guests by place. */
-  of(projectId: string, { guestLabel, topology }: GroupRule): ReadonlyMap<number, number> {
-    const group = this.#groups.get(groupKey(projectId, guestLabel.key, guestLabel.value));
-    return group === undefined ? NO_COUNTS : this.#countsIn(group, topology).counts;
+  /** The rule's guests by place. */
+  of(projectId: string, rule: GroupRule): ReadonlyMap<number, number> {
+    const known = this.#byRule.get(rule);
+    if (known?.projectId === projectId) return this.#countsIn(known.group, rule.topology).counts;
+    const { key, value } = rule.guestLabel;
+    const group = this.#group(projectId, key, value);
+    this.#byRule.set(rule, { projectId, group });
+    return this.#countsIn(group, rule.topology).counts;
   }
 
   placesOf(topology: string): Int32Array {
@@ -147,8 +154,6 @@ export class GuestCounts {
     return group;
   }
 }
-
-const NO_COUNTS: ReadonlyMap<number, number> = new Map();
 
 function groupKey(projectId: string, key: string, value: string): string {
   return `${projectId} ${key}=${value}`;

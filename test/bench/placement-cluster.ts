@@ -1,4 +1,7 @@
-/** A simulated cluster in its steady state: unequal nodes, 20 guests on each, one leaves as one comes. */
+/**
+ * A simulated cluster in its steady state: unequal nodes, 20 guests on each, one leaves as one
+ * comes.
+ */
 import {
   NO_NEEDS,
   type PlacementRequest,

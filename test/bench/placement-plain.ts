@@ -1,6 +1,7 @@
 /**
- * The same decisions by a plain loop over one object for each node, as most schedulers make them: the
- * baseline. It keeps what is free and counts of guests as the table does, and looks at every node.
+ * The same decisions by a plain loop over one object for each node, as most schedulers make them:
+ * the baseline. It keeps what is free and counts of guests as the table does, and looks at every
+ * node.
  */
 import {
   allocatable,

@@ -1,9 +1,10 @@
 /**
- * Placement decisions on one core: the table with its tournaments against a plain loop over objects,
- * on the same cluster in its steady state. Time is the CPU time of this process, because other work
- * may share the machine; the latency of one decision is time on the clock.
+ * Placement decisions on one core: the table with its tournaments against a plain loop over
+ * objects, on the same cluster in its steady state. Time is the CPU time of this process, because
+ * other work may share the machine; the latency of one decision is time on the clock.
  *
- * Every decision of the plain loop is compared with the table's: one that differs fails the benchmark.
+ * Every decision of the plain loop is compared with the table's: one that differs fails the
+ * benchmark.
  */
 import { SCENARIOS, type Scenario, SimulatedCluster, type Turn } from "./placement-cluster.js";
 import { PlainLoop } from "./placement-plain.js";

@@ -9,7 +9,8 @@ export const LABEL_OPERATORS = ["in", "notin", "exists", "gt"] as const;
 export type LabelOperator = (typeof LABEL_OPERATORS)[number];
 
 /**
- * `in`: the label is one of the values. `notin`: it is none of them, or absent. `exists`: it is there.
+ * `in`: the label is one of the values. `notin`: it is none of them, or absent. `exists`: it is
+ * there.
  * `gt`: it is an integer greater than the one value.
  */
 export interface LabelRequirement {

@@ -12,7 +12,10 @@ import { type GroupMember, type GroupRule, TOPOLOGY_NODE } from "../domain/place
 export interface GroupCounts {
   /** In the place of the node. */
   inPlaceOf(rule: GroupRule, node: NodeRecord): number;
-  /** In the place that has fewest, of the places with a node that takes guests now; 0 when there is none. */
+  /**
+   * In the place that has fewest, of the places with a node that takes guests now; 0 when there is
+   * none.
+   */
   fewest(rule: GroupRule): number;
 }
 

@@ -1,8 +1,9 @@
 /**
- * Counts of guests by label and place, kept as guests come and go: a rule is looked up, not counted.
+ * Counts of guests by label and place, kept as guests come and go: a rule is looked up, not
+ * counted.
  *
- * K1 What is kept per node is the truth; counts per place follow from it and are made again when nodes
- *    change.
+ * K1 What is kept per node is the truth; counts per place follow from it and are made again when
+ *    nodes change.
  */
 import type { Labels } from "../domain/names.js";
 import type { NodeRecord } from "../domain/node.js";

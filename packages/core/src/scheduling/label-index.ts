@@ -1,6 +1,6 @@
 /**
- * Which nodes have the labels that a request wants: worked out once for equal wishes, and again only
- * when nodes change.
+ * Which nodes have the labels that a request wants: worked out once for equal wishes, and again
+ * only when nodes change.
  */
 import type { PlacementRules } from "../domain/placement-rules.js";
 import { TAINT_PREFIX } from "../domain/placement-rules.js";

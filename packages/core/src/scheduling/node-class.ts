@@ -6,9 +6,9 @@
  * T1 A tournament node knows the greatest free amount of each resource among the cluster's nodes
  *    below it. Nothing below scores more than these allow, so what is skipped could not have won.
  * T2 Bounds are computed with the operations of the score itself: rounding never hides a node.
- * T3 Leaves stand in the order of which resource is scarcer and by how much, equal nodes in the order
- *    of the ring. The order makes bounds tight; it ages with changes and is renewed, and no answer
- *    depends on it.
+ * T3 Leaves stand in the order of which resource is scarcer and by how much, equal nodes in the
+ *    order of the ring. The order makes bounds tight; it ages with changes and is renewed, and no
+ *    answer depends on it.
  */
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";

@@ -1,6 +1,6 @@
 /**
- * The nodes whose labels one wish allows. While it is asked for often it has tournaments of its own,
- * so nodes outside never stand in the way; otherwise its nodes are looked at one by one.
+ * The nodes whose labels one wish allows. While it is asked for often it has tournaments of its
+ * own, so nodes outside never stand in the way; otherwise its nodes are looked at one by one.
  */
 import { NodeClass, type NodeColumns } from "./node-class.js";
 

@@ -1,6 +1,7 @@
 /**
- * All nodes as the scheduler sees them, as a structure of arrays: one slot for each node, one column
- * for each attribute. It is changed as nodes and allocations change, never built for a decision.
+ * All nodes as the scheduler sees them, as a structure of arrays: one slot for each node, one
+ * column for each attribute. It is changed as nodes and allocations change, never built for a
+ * decision.
  *
  * A1 `views()` is what this table holds, as objects: a decision from the table equals the decision
  *    from them.

@@ -1,6 +1,6 @@
 /**
- * Scores of a node that fits, 0 (worst) to 1 (best): how well the guest fits there by the policy, and
- * how little is emulated. The weights are here and nowhere else.
+ * Scores of a node that fits, 0 (worst) to 1 (best): how well the guest fits there by the policy,
+ * and how little is emulated. The weights are here and nowhere else.
  *
  * P1 Every score is computed with the same operations in the same order wherever it is computed, so
  *    that two ways to look for the best node find the same one.

@@ -1,7 +1,8 @@
 /**
  * Builds the image `debian`, a real distribution as any other system is installed: a disk with a
  * boot sector, GRUB, one ext4 partition, the distribution's kernel and systemd. Root has no
- * password: it is for tests. Needs root and the network, but neither a loop device nor a hypervisor.
+ * password: it is for tests. Needs root and the network, but neither a loop device nor a
+ * hypervisor.
  */
 import {
   chmodSync,
@@ -148,7 +149,9 @@ function makeFileSystem(root, disk) {
   run("mke2fs", [...options, "-d", root, disk, `${partitionMib}M`]);
 }
 
-/** GRUB's boot sector reads on at sector 1, where its core lies; no device is looked at for that. */
+/**
+ * GRUB's boot sector reads on at sector 1, where its core lies; no device is looked at for that.
+ */
 function makeBootable(work, disk) {
   const core = path.join(work, "core.img");
   const config = recipe("debian", "grub.cfg");

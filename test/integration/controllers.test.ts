@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { createReadStream, readdirSync } from "node:fs";
 import { type InnkeeperClient, importImage, readImageSource } from "@innkeeper/client";
 import { DomainError } from "@innkeeper/core";
-import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
+import { Guest, GuestPhase } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { PATIENCE } from "./programs.js";
@@ -74,7 +74,7 @@ async function untilRunning(client: InnkeeperClient, count: number): Promise<Gue
   return await vi.waitFor(
     async () => {
       const guests = await allGuests(client);
-      const running = guests.filter(({ status }) => status?.phase === "GUEST_PHASE_RUNNING");
+      const running = guests.filter(({ status }) => status?.phase === GuestPhase.RUNNING);
       if (running.length < count) throw new Error(`${running.length} of ${count} run`);
       return guests;
     },

@@ -88,7 +88,7 @@ describe("a guest of a disk image", () => {
     expect(existsSync(disksOf(seen))).toBe(false);
   });
 
-  it("keeps its disk over a stop, a start and the death of its agent; the image stays", async () => {
+  it("keeps its disk over a stop, a start and its agent's death; the image stays", async () => {
     const before = readFileSync(RAW);
     await inn("guest", "create", "kept", ...DISK, "--restart", "never");
     await said("kept", "beat 1");

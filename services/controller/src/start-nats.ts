@@ -14,7 +14,7 @@ import { EventRelay } from "./loops/event-relay.js";
 export interface NatsServices {
   readonly eventLog: EventLog;
   /** Begins what only the leader does; the returned function ends it. */
-  lead(controller: Controller): () => void;
+  readonly lead: (controller: Controller) => () => void;
 }
 
 /** Losses behind our back are found within this. */

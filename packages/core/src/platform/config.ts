@@ -90,7 +90,7 @@ function givenValue(
   if (inEnv !== "") return { name: setting.env, text: inEnv };
   const { inFile, key } = sources;
   if (inFile === undefined || inFile === null || inFile === "") return undefined;
-  return { name: key, text: typeof inFile === "object" ? JSON.stringify(inFile) : String(inFile) };
+  return { name: key, text: typeof inFile === "string" ? inFile : JSON.stringify(inFile) };
 }
 
 function read(setting: Setting, given: string): string | number | undefined {

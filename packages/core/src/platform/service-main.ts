@@ -37,51 +37,51 @@ export interface ServiceProcess {
 /** Exit code 0 = done, 1 = it does not work, with the reason on standard error. */
 export async function serviceMain<Loaded extends { readonly logLevel: LogLevel }>(
   service: Service<Loaded>,
-  process: ServiceProcess,
+  host: ServiceProcess,
 ): Promise<void> {
   try {
-    await run(service, process);
+    await run(service, host);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${service.name}: ${message}\n`);
-    process.exit(1);
+    host.stderr.write(`${service.name}: ${message}\n`);
+    host.exit(1);
   }
 }
 
 async function run<Loaded extends { readonly logLevel: LogLevel }>(
   service: Service<Loaded>,
-  process: ServiceProcess,
+  host: ServiceProcess,
 ): Promise<void> {
-  const [option] = process.argv.slice(2);
+  const [option] = host.argv.slice(2);
   if (option === "--help") {
-    process.stdout.write(`${usage(service.name)}\n\n${describeSettings(service.table)}\n`);
+    host.stdout.write(`${usage(service.name)}\n\n${describeSettings(service.table)}\n`);
     return;
   }
   if (option !== undefined && option !== "--check") throw unknownOption(option);
-  const settings = service.load(process.env);
+  const settings = service.load(host.env);
   if (option === "--check") {
-    for (const line of await service.check(settings)) process.stdout.write(`${line}\n`);
-    process.stdout.write("settings are valid\n");
+    for (const line of await service.check(settings)) host.stdout.write(`${line}\n`);
+    host.stdout.write("settings are valid\n");
     return;
   }
-  const log = createLogger({ level: settings.logLevel, destination: process.stderr });
+  const log = createLogger({ level: settings.logLevel, destination: host.stderr });
   const started = await service.start(settings, log);
-  process.stdout.write(`${JSON.stringify(started.hello)}\n`);
-  stopAtSignals(process, started, log);
+  host.stdout.write(`${JSON.stringify(started.hello)}\n`);
+  stopAtSignals(host, started, log);
 }
 
-function stopAtSignals(process: ServiceProcess, started: StartedService, log: Logger): void {
+function stopAtSignals(host: ServiceProcess, started: StartedService, log: Logger): void {
   const stop = (): void => {
     started.stop().then(
-      () => process.exit(0),
+      () => host.exit(0),
       (error: unknown) => {
         log.error({ error }, "the shutdown failed");
-        process.exit(1);
+        host.exit(1);
       },
     );
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  host.once("SIGTERM", stop);
+  host.once("SIGINT", stop);
 }
 
 function usage(name: string): string {

@@ -5,4 +5,5 @@
 export const REGRESSIONS: readonly { readonly seed: number; readonly bug: string }[] = [
   { seed: 10_055, bug: "an order to remove an orphan that got lost was never repeated" },
   { seed: 10_581, bug: "an orphan of a guest that was deleted meanwhile was forgotten" },
+  { seed: 1_182, bug: "a guest that was paused while it was resized never ended being resized" },
 ];

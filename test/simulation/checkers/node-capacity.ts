@@ -1,6 +1,6 @@
 /**
- * I2: what is allocated on a node never exceeds what it can give, and the counters say what is
- * allocated.
+ * I2: what is allocated on a node never exceeds what it can give, the counters say what is
+ * allocated, and no guest that runs has more memory than is allocated for it.
  */
 import {
   allocatable,
@@ -9,10 +9,12 @@ import {
   placementsOf,
   RESOURCE_KINDS,
   sumResources,
+  takenBy,
 } from "@innkeeper/core";
 import { type Checker, Violation, type World } from "./checker.js";
 
-export function nodeCapacity({ records }: World): Checker {
+export function nodeCapacity(world: World): Checker {
+  const { records } = world;
   let seenRevision = 0;
   return {
     onCommit: ({ revision }) => {
@@ -20,11 +22,26 @@ export function nodeCapacity({ records }: World): Checker {
       for (const node of records.nodes()) checkLimit(records, node);
     },
     onEvent: () => {
+      checkCopies(world);
       if (seenRevision === 0) return;
       seenRevision = 0;
       for (const node of records.nodes()) checkCounters(records, node.id);
     },
   };
+}
+
+function checkCopies(world: World): void {
+  const { records } = world;
+  for (const copy of world.copies()) {
+    const guest = records.guestByUid(copy.guestUid);
+    const placement = guest?.status.placement;
+    if (guest === undefined || placement?.nodeId !== copy.nodeId) continue;
+    const { memoryMib } = takenBy(guest);
+    const isIts = placement.epoch === copy.epoch && copy.run === "running";
+    if (!isIts || copy.memoryMib <= memoryMib) continue;
+    const numbers = `${copy.memoryMib} MiB, ${memoryMib} MiB are allocated`;
+    throw new Violation("I2", `${guest.id} on ${copy.nodeId} has ${numbers}`);
+  }
 }
 
 function checkLimit(records: World["records"], node: NodeRecord): void {

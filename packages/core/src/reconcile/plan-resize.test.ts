@@ -55,6 +55,13 @@ describe("a resize under way", () => {
     });
   });
 
+  it("is taken back when the guest stands still: it can give nothing back (Z2)", () => {
+    expect(planGuest(aView(resizing(), { state: "paused" }))).toMatchObject({
+      guest: { spec: { resources: FROM } },
+      operation: { state: "failed", error: { reason: "GUEST_PAUSED" } },
+    });
+  });
+
   it("releases exactly what it held beyond what the guest then takes", () => {
     for (const error of [undefined, FAILURE]) {
       const before = resizing();

@@ -14,6 +14,13 @@ import { endOperation, releaseOperation, settleOperation } from "./settle-operat
 /** Then the node has made the change, or has no copy left that holds anything. */
 const IS_SETTLED: readonly CopyState[] = ["running", "stopped", "failed", "backing-off"];
 
+const STANDS_STILL: ErrorDetail = {
+  kind: "precondition",
+  reason: "GUEST_PAUSED",
+  message: "the guest stands still and can give nothing back",
+  metadata: {},
+};
+
 /**
  * The write that ends the change; undefined while it is under way. `observed` is the guest as the
  * report shows it.
@@ -23,6 +30,7 @@ export function planResize(
   copy: CopyReport,
   { observed, resize }: { readonly observed: Guest; readonly resize: Resize },
 ): GuestPlan | undefined {
+  if (copy.state === "paused") return takeBack(view, resize, STANDS_STILL);
   if (!IS_SETTLED.includes(copy.state)) return undefined;
   if (copy.state === "running" && copy.error) return takeBack(view, resize, copy.error);
   const guest = { ...observed, status: { ...observed.status, resize: undefined } };

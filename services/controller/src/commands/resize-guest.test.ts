@@ -95,6 +95,12 @@ describe("resizeGuest", () => {
     },
   );
 
+  it("refuses a guest that runs only until it is paused", async () => {
+    const bench = await withGuest({ phase: "RUNNING", spec: { desired: "paused" } });
+    const refused = resizeGuest(bench, { ...SAME, memoryMib: 128 });
+    await expect(refused).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
+  });
+
   it("changes nothing when all is so already", async () => {
     const bench = await withGuest();
     await resizeGuest(bench, { ...SAME, memoryMib: 256 });

@@ -50,9 +50,7 @@ const RESIZABLE: readonly Guest["status"]["phase"][] = ["RUNNING", "STOPPED", "F
 export function resizeGuest(context: CommandContext, input: ResizeGuestInput): Promise<string> {
   return changeGuest(context, { input: { ...input }, kind: "resize" }, ({ value: guest }) => {
     refuseIfBusy(context, guest);
-    if (guest.isDeleting || !RESIZABLE.includes(guest.status.phase)) {
-      throw illegalTransition(guest, "resize");
-    }
+    if (!mayResize(guest)) throw illegalTransition(guest, "resize");
     const resources = wanted(guest, input);
     refuseTooLittle(context, guest, resources);
     const { placement, phase } = guest.status;
@@ -62,6 +60,12 @@ export function resizeGuest(context: CommandContext, input: ResizeGuestInput): P
     }
     return commitOf(context, { guest, resized: withResources(guest, resources), node });
   });
+}
+
+/** One that runs and is about to be paused or stopped could no longer confirm it. */
+function mayResize({ isDeleting, spec, status }: Guest): boolean {
+  if (isDeleting || !RESIZABLE.includes(status.phase)) return false;
+  return status.phase !== "RUNNING" || spec.desired === "running";
 }
 
 function wanted({ spec }: Guest, { cpuMillis, memoryMib }: ResizeGuestInput): Resources {

@@ -78,6 +78,9 @@ const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
     node_id: NAMES,
     stop_timeout: DURATIONS,
     "needs.start_within": [{ seconds: 0 }, ...DURATIONS],
+    "rules.where": [["zone"], ["zone in (a b)"], new Array(17).fill("ssd exists"), [LONG]],
+    "rules.tolerations": [[""], ["a b"], new Array(17).fill("gpu"), [LONG]],
+    "rules.groups": [["apart app by rack"], new Array(17).fill("near a=b by node"), [LONG]],
     desired_run_state: [2, 3, 99],
   }),
   request_id: REQUEST_IDS,
@@ -407,7 +410,7 @@ export const ANY_VALUE: readonly RegExp[] = [
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,
   /CreateGuest guest\.etag$/,
-  /UpdateGuest guest\.spec\.(image_id|mode|needs|resources|command_line|node_id|desired_run_state)/,
+  /UpdateGuest guest\.spec\.(image_id|mode|needs|rules|resources|command_line|node_id|desired_run_state)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /ImportImage data$/,
 ];

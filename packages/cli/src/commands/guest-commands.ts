@@ -24,6 +24,9 @@ interface CreateOptions {
   readonly cpu: string;
   readonly disk: string | undefined;
   readonly node: string;
+  readonly where: string[];
+  readonly tolerate: string[];
+  readonly group: string[];
   readonly append: string;
   readonly restart: string;
   readonly stopTimeout: string;
@@ -50,6 +53,9 @@ export function guestCommands(program: Command, register: Register): void {
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
     .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")
     .option("--node <node>", "only this node", "")
+    .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
+    .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])
+    .option("--group <rule...>", "to other guests, such as 'apart app=web by rack'", [])
     .option("--append <text>", "added to the kernel command line", "")
     .option("--restart <when>", "always, on-failure, never", "on-failure")
     .option("--stop-timeout <duration>", "time to power off", "10s")
@@ -146,6 +152,7 @@ async function createGuest(
       imageId: options.image,
       mode: MODE_TO_PROTO[parseOneOf("--mode", options.mode, modes)],
       needs: needsOf(options),
+      rules: { where: options.where, tolerations: options.tolerate, groups: options.group },
       resources: {
         cpuMillis: parseCpu("--cpu", options.cpu),
         memoryMib: parseMib("--memory", options.memory),

@@ -9,6 +9,7 @@ import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
 import type { GuestNeeds } from "./needs.js";
 import type { PlacementDecision, Rejection } from "./placement.js";
+import type { PlacementRules } from "./placement-rules.js";
 import { maxResources, type Resources } from "./resources.js";
 
 export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
@@ -36,6 +37,7 @@ export interface GuestSpec {
   readonly imageId: string;
   readonly mode: ModeRequest;
   readonly needs: GuestNeeds;
+  readonly rules: PlacementRules;
   readonly resources: Resources;
   /** Appended to the image's kernel command line. */
   readonly commandLine: string;

@@ -10,6 +10,7 @@ import type { ModeAbility } from "../domain/mode.js";
 import { NO_NEEDS } from "../domain/needs.js";
 import type { NodeRecord } from "../domain/node.js";
 import type { Operation } from "../domain/operation.js";
+import { NO_RULES } from "../domain/placement-rules.js";
 import type { Project } from "../domain/project.js";
 import type { Resources } from "../domain/resources.js";
 import type { JournalEntry } from "../ports/agent-journal.js";
@@ -93,6 +94,7 @@ const GUEST: Guest = {
     imageId: IMAGE.id,
     mode: "auto",
     needs: NO_NEEDS,
+    rules: NO_RULES,
     resources: { cpuMillis: 1000, memoryMib: 256, diskMib: 0 },
     commandLine: "",
     restartPolicy: { when: "always", attemptsMax: 5, backoffMsMin: 1000, backoffMsMax: 60_000 },

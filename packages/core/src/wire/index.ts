@@ -7,4 +7,5 @@ export * from "./enums.js";
 export * from "./image-codec.js";
 export * from "./node-codec.js";
 export * from "./numbers.js";
+export * from "./placement-rules-text.js";
 export * from "./report-codec.js";

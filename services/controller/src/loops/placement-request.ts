@@ -10,7 +10,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     guestUid: guest.uid,
     projectId: guest.projectId,
     labels: guest.labels,
-    rules: NO_RULES,
+    rules: guest.spec.rules ?? NO_RULES,
     resources: guest.spec.resources,
     mode: guest.spec.mode,
     needs: guest.spec.needs,

@@ -410,7 +410,8 @@ export const ANY_VALUE: readonly RegExp[] = [
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,
   /CreateGuest guest\.etag$/,
-  /UpdateGuest guest\.spec\.(image_id|mode|needs|rules|resources|command_line|node_id|desired_run_state)/,
+  /UpdateGuest guest\.spec\.needs/,
+  /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /ImportImage data$/,
 ];

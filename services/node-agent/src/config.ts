@@ -19,6 +19,14 @@ export const AGENT_SETTINGS = {
     allowed: "1 to 63 of a-z, 0-9 and '-'",
     doc: "Name of this node; must differ between nodes.",
   },
+  nodeLabels: {
+    type: "text",
+    env: "INN_NODE_LABELS",
+    default: "",
+    pattern: /^[^\s,=]+(=[^\s,=]*)?(,[^\s,=]+(=[^\s,=]*)?)*$/,
+    allowed: "KEY=VALUE, several with commas",
+    doc: "Labels of this node; taint/NAME keeps guests away that do not tolerate NAME.",
+  },
   controller: {
     type: "text",
     env: "INN_CONTROLLER",

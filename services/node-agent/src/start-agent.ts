@@ -18,6 +18,7 @@ import { createContainerEngine } from "./engines/container/container-engine.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
 import { hostCapacity } from "./host/capacity.js";
+import { parseNodeLabels } from "./host/node-labels.js";
 import { createSqliteAgentJournal } from "./journal/sqlite-agent-journal.js";
 
 export interface AgentParts {
@@ -125,7 +126,7 @@ function describeNode(
   return {
     id: settings.nodeId,
     address,
-    labels: {},
+    labels: parseNodeLabels(settings.nodeLabels),
     capacity: {
       cpuMillis: settings.cpuMillis || host.cpuMillis,
       memoryMib: settings.memoryMib || host.memoryMib,

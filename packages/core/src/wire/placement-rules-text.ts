@@ -85,7 +85,7 @@ function parseGroup(field: string, text: string): GroupRule {
   const maxSkew = isSpread ? Number(within ?? 1) : 0;
   const isSkewFine = isSpread ? maxSkew >= 1 && maxSkew <= SKEW_MAX : within === undefined;
   if (found === null || !isSkewFine) {
-    const forms = `[soft] apart|near|spread KEY=VALUE by NODE-LABEL, spread [within 1..${SKEW_MAX}]`;
+    const forms = `[soft] apart|near|spread KEY=VALUE by LABEL, spread [within 1..${SKEW_MAX}]`;
     throw invalidField(field, text, forms);
   }
   parseLabels(field, { [key]: value });

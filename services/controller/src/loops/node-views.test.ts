@@ -55,6 +55,43 @@ describe("NodeViews", () => {
     expect(views.all()).toEqual(fromMirror(mirror));
   });
 
+  it("keeps guests apart that ask for it, within one turn and after it", async () => {
+    const { clock, store, mirror } = await aMirror();
+    const racks = [1, 2, 3].map((n) =>
+      aNode({ id: `n${n}`, labels: { rack: `r${Math.ceil(n / 2)}` } }),
+    );
+    const puts = racks.map((value) => ({ key: recordKey("node", value.id), value }));
+    await store.commit(aTransaction({ puts }));
+    await clock.advance(0);
+    const views = new NodeViews(mirror, undefined);
+    const groups = [
+      {
+        kind: "apart",
+        guestLabel: { key: "app", value: "web" },
+        topology: "rack",
+        maxSkew: 0,
+        isHard: true,
+      },
+    ] as const;
+    const request = { ...REQUEST, labels: { app: "web" }, rules: { ...NO_RULES, groups } };
+    const rackOf = (nodeId: string): string | undefined =>
+      mirror.node(nodeId)?.value.labels["rack"];
+    const placed = views.inTurn((turn) =>
+      [1, 2, 3].map((seed) => {
+        const result = turn.place(request, seed);
+        if (result.isPlaced) turn.take(request, result.decision.nodeId);
+        return result.isPlaced ? rackOf(result.decision.nodeId) : result.rejections[0]?.filter;
+      }),
+    );
+    expect(placed.slice(0, 2).sort()).toEqual(["r1", "r2"]);
+    expect(placed[2]).toBe("apart");
+    const web = aGuest({ onNode: "n1", labels: { app: "web" } });
+    await store.commit(aTransaction({ puts: [{ key: guestKey(web), value: web }] }));
+    await clock.advance(0);
+    const next = views.inTurn((turn) => turn.place(request, 1));
+    expect(next.isPlaced && next.decision.nodeId).toBe("n3");
+  });
+
   it("takes a node for unreachable while its agent is not heard", async () => {
     const { clock, store, mirror } = await aMirror();
     await store.commit(aTransaction({ puts: [{ key: "node/n1", value: aNode() }] }));

@@ -2,7 +2,15 @@
  * The engine contract over real QEMU processes in real time, in every mode, with the tiny guest:
  * booted directly, and by firmware from a disk.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +21,7 @@ import { engineContract } from "@innkeeper/core/testing/contracts/engine.contrac
 import type { EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
 import { afterAll } from "vitest";
 import { copyName } from "../copy-name.js";
+import { CGROUP_ROOT } from "./copy-cgroup.js";
 import { createQemuEngine } from "./qemu-engine.js";
 
 const TINY = fileURLToPath(new URL("../../../../../images/build/tiny/tiny.elf", import.meta.url));
@@ -38,6 +47,7 @@ type Boot = "kernel" | "disk";
 
 function qemuHarness(mode: keyof typeof BOOTS): EngineHarness {
   const from = BOOTS[mode];
+  const guestUids: string[] = [];
   // A comma, a quote and a blank: names that must never be parsed by QEMU.
   const root = mkdtempSync(path.join(tmpdir(), "innkeeper qemu,'x'-"));
   const images = mkdtempSync(path.join(tmpdir(), "innkeeper disks,'x'-"));
@@ -57,6 +67,7 @@ function qemuHarness(mode: keyof typeof BOOTS): EngineHarness {
     makeTargetEngine: () => make("two"),
     launchOf: (manner) => {
       const guestUid = randomIdSource.uuid();
+      guestUids.push(guestUid);
       const size = { vcpuCount: 1, cpuMillis: 1000, memoryMib: 32 };
       const commandLine = commandLines[manner];
       const launch = { guestUid, epoch: 1, mode, ...size, isIncoming: false };
@@ -71,9 +82,19 @@ function qemuHarness(mode: keyof typeof BOOTS): EngineHarness {
       for (const pid of processesOf(ref)) process.kill(pid, "SIGKILL");
       await waitUntil("the process to be gone", async () => processesOf(ref).length === 0);
     },
-    leftovers: async () => [...processesBelow(root).map(String), ...filesBelow(root)],
+    leftovers: async () => [
+      ...processesBelow(root).map(String),
+      ...filesBelow(root),
+      ...groupsOf(guestUids),
+    ],
     dispose: async () => {
-      for (const pid of processesBelow(root)) process.kill(pid, "SIGKILL");
+      const pids = processesBelow(root);
+      for (const pid of pids) process.kill(pid, "SIGKILL");
+      await waitUntil("no process", async () => pids.every((pid) => commandLineOf(pid) === ""));
+      await waitUntil("no control group", async () => {
+        for (const group of groupsOf(guestUids)) removeGroup(group);
+        return groupsOf(guestUids).length === 0;
+      });
       for (const directory of [root, images]) rmSync(directory, { recursive: true });
     },
   };
@@ -161,6 +182,22 @@ function commandLineOf(pid: number): string {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8");
   } catch {
     return "";
+  }
+}
+
+function groupsOf(guestUids: readonly string[]): string[] {
+  const parents = readdirSync(CGROUP_ROOT).map((each) => path.join(CGROUP_ROOT, each, "innkeeper"));
+  const all = [...parents, path.join(CGROUP_ROOT, "innkeeper")].filter((each) => existsSync(each));
+  const groups = all.flatMap((each) => readdirSync(each).map((name) => path.join(each, name)));
+  return groups.filter((group) => guestUids.some((uid) => path.basename(group).startsWith(uid)));
+}
+
+/** The kernel lets go of a group a moment after its last process. */
+function removeGroup(group: string): void {
+  try {
+    rmdirSync(group);
+  } catch {
+    // Not yet.
   }
 }
 

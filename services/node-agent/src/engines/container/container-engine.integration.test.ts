@@ -21,6 +21,7 @@ import { silentLogger } from "@innkeeper/core/testing";
 import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
 import { EngineBench, type EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { later, waitUntil, withDeadline } from "../../testing/real-time.js";
 import { copyName } from "../copy-name.js";
 import { bundleConfig, PIDS_MAX } from "./bundle.js";
 import { CGROUP_ROOT, Cgroup, canLimitSwap } from "./cgroup.js";
@@ -34,8 +35,6 @@ import { RootfsStore } from "./rootfs-store.js";
 const ROOTFS = fileURLToPath(
   new URL("../../../../../images/build/rootfs/rootfs.tar.gz", import.meta.url),
 );
-const WITHIN_MS = 30_000;
-const POLL_MS = 10;
 const MIB = 1024 * 1024;
 
 /** Containers need root; without it the engine has only one thing to say. */
@@ -378,37 +377,6 @@ function harnessIn(directory: string): EngineHarness {
       rmSync(directory, { recursive: true });
     },
   };
-}
-
-async function withDeadline<T>(promise: Promise<T>): Promise<T> {
-  let cancel = (): void => undefined;
-  const late = new Promise<never>((_, reject) => {
-    cancel = systemClock.schedule(WITHIN_MS, () => reject(new Error("it did not settle in time")));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    cancel();
-  }
-}
-
-async function waitUntil(
-  what: string,
-  condition: () => Promise<boolean>,
-  within = { ms: WITHIN_MS },
-): Promise<void> {
-  const deadlineMs = systemClock.monotonicMs() + within.ms;
-  while (!(await condition())) {
-    if (systemClock.monotonicMs() > deadlineMs)
-      throw new Error(`${what}: not within ${within.ms} ms`);
-    await later(POLL_MS);
-  }
-}
-
-function later(durationMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    systemClock.schedule(durationMs, resolve);
-  });
 }
 
 function holdersBelow(directory: string): number[] {

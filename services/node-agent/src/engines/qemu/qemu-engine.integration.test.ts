@@ -20,6 +20,7 @@ import { silentLogger } from "@innkeeper/core/testing";
 import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
 import type { EngineHarness } from "@innkeeper/core/testing/contracts/engine-harness";
 import { afterAll } from "vitest";
+import { later, waitUntil, withDeadline } from "../../testing/real-time.js";
 import { copyName } from "../copy-name.js";
 import { CGROUP_ROOT } from "./copy-cgroup.js";
 import { createQemuEngine } from "./qemu-engine.js";
@@ -28,8 +29,6 @@ const TINY = fileURLToPath(new URL("../../../../../images/build/tiny/tiny.elf", 
 const DISK = fileURLToPath(new URL("../../../../../images/build/disk/disk.raw", import.meta.url));
 /** Where the disk holds its command line: see images/disk/boot.S. */
 const DISK_COMMAND_LINE_AT = 512;
-const WITHIN_MS = 30_000;
-const POLL_MS = 10;
 
 /** The probe's result is shared by all tests: probing is tested on its own. */
 const shared = mkdtempSync(path.join(tmpdir(), "innkeeper-qemu-"));
@@ -127,37 +126,6 @@ function brokenBoot(from: Boot, root: string): Pick<CopyLaunch, "boot" | "disks"
   }
   const kernel = { kind: "kernel", kernelPath: missing, initrdPath: undefined } as const;
   return { boot: { ...kernel, commandLine: "" }, disks: [] };
-}
-
-async function withDeadline<T>(promise: Promise<T>): Promise<T> {
-  let cancel = (): void => undefined;
-  const late = new Promise<never>((_, reject) => {
-    cancel = systemClock.schedule(WITHIN_MS, () => reject(new Error("it did not settle in time")));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    cancel();
-  }
-}
-
-async function waitUntil(
-  what: string,
-  condition: () => Promise<boolean>,
-  within = { ms: WITHIN_MS },
-): Promise<void> {
-  const deadlineMs = systemClock.monotonicMs() + within.ms;
-  while (!(await condition())) {
-    if (systemClock.monotonicMs() > deadlineMs)
-      throw new Error(`${what}: not within ${within.ms} ms`);
-    await later(POLL_MS);
-  }
-}
-
-function later(durationMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    systemClock.schedule(durationMs, resolve);
-  });
 }
 
 function processesOf(ref: CopyRef): number[] {

@@ -268,6 +268,7 @@ const REPORT = {
   node_id: "x",
   incarnation: UUID,
   sequence: 1,
+  digest: "0123456789abcdef",
   copies: [COPY],
   usage: [{ guest_uid: UUID }],
 };
@@ -299,6 +300,7 @@ const REGISTRY = [
     node_id: NEEDED_NAMES,
     incarnation: UUIDS,
     sequence: [0, -1],
+    digest: ["", "0123456789abcde", "0123456789ABCDEF", "0123456789abcdefg"],
     ...below("copies[0]", {
       guest_uid: UUIDS,
       epoch: COUNTERS,

@@ -8,6 +8,7 @@ import { guestChangedSubject } from "@innkeeper/core/platform/nats";
 import {
   aGuest,
   aNode,
+  aNodeReport,
   aTransaction,
   MemoryBlobStore,
   MemoryDisk,
@@ -111,7 +112,7 @@ async function expectReport(channel: NatsReportChannel, leader: Controller): Pro
 
 function aReport() {
   sequence += 1;
-  return { nodeId: "n1", incarnation: INCARNATION, sequence, isFull: true, copies: [], usage: [] };
+  return aNodeReport({ incarnation: INCARNATION, sequence, isFull: true });
 }
 
 async function put(controller: Controller, value: ReturnType<typeof aGuest>): Promise<number> {

@@ -5,7 +5,7 @@
 import type { NodeReport, ReportAnswer } from "@innkeeper/core";
 import { createServer, listen, shutDown, systemClock, tolerant } from "@innkeeper/core/platform";
 import { nodeReportSubject, request } from "@innkeeper/core/platform/nats";
-import { silentLogger } from "@innkeeper/core/testing";
+import { aNodeReport, silentLogger } from "@innkeeper/core/testing";
 import {
   type ReportHandler,
   reportChannelContract,
@@ -34,6 +34,7 @@ const ANSWER: ReportAnswer = {
   leaderEpoch: 1,
   leaseTtlMs: 8_000,
   mustJoin: false,
+  wantsFull: false,
   controllers: [],
 };
 const INCARNATION = "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10";
@@ -287,7 +288,7 @@ function aController(report: ReportHandler): Controller {
 }
 
 function aReport(nodeId: string, sequence: number): NodeReport {
-  return { nodeId, incarnation: INCARNATION, sequence, isFull: false, copies: [], usage: [] };
+  return aNodeReport({ nodeId, incarnation: INCARNATION, sequence });
 }
 
 function reportWithout(): ReportNodeRequest {

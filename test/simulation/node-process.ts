@@ -21,11 +21,14 @@ import type { SimFaults } from "../../services/node-agent/src/engines/sim/sim-op
 import type { SimStorage } from "../../services/node-agent/src/engines/sim/sim-storage.js";
 import { SimControllerClient } from "./clients.js";
 import type { Endpoint, SimNetwork } from "./network.js";
-import { type PlantedBug, plantInReport } from "./planted-bugs.js";
+import { type PlantedBug, plantInJournal, plantInReport } from "./planted-bugs.js";
 import type { Trace } from "./trace.js";
 
 const TIMES = { heartbeatMs: 2_000, retryMs: 1_000, tombstoneKeptMs: 24 * 3_600_000 };
 const LATENCIES = { pollMs: 500, progressEveryMs: 500, launchMs: 150, migrationMsPerGib: 4_000 };
+
+/** A change that is never told: the digest of the next heartbeat must give it away. */
+const FORGOTTEN_CHANCE = 0.1;
 
 export interface NodeHost {
   readonly clock: FakeClock;
@@ -60,13 +63,13 @@ export class NodeProcess {
   }
 
   start(): void {
-    const { network, trace, prng } = this.host;
+    const { network, trace, prng, plantedBug } = this.host;
     const clock = this.host.clock.child();
     const endpoint = { name: this.id, clock };
     this.#clock = clock;
     const ports = {
       engines: new Map<EngineName, Engine>([["sim", this.#engine()]]),
-      journal: new MemoryAgentJournal(this.journalDisk),
+      journal: plantInJournal(plantedBug, new MemoryAgentJournal(this.journalDisk)),
       blobs: this.#blobs,
       disks: new MemoryDiskStore(this.disks),
       controller: this.#controller(endpoint),
@@ -111,8 +114,12 @@ export class NodeProcess {
     const { network, controllerIds, plantedBug } = this.host;
     const client = new SimControllerClient(network, endpoint, controllerIds);
     const report = client.report.bind(client);
-    client.report = (sent: NodeReport) =>
-      report({ ...sent, copies: sent.copies.map((each) => plantInReport(plantedBug, each)) });
+    const prng = this.host.prng.fork();
+    client.report = (sent: NodeReport) => {
+      const isForgotten = !sent.isFull && prng.chance(FORGOTTEN_CHANCE);
+      const copies = isForgotten ? [] : sent.copies;
+      return report({ ...sent, copies: copies.map((each) => plantInReport(plantedBug, each)) });
+    };
     return client;
   }
 

@@ -4,10 +4,12 @@
  */
 import type {
   AgentDirectory,
+  AgentJournal,
   ApplyAssignments,
   CommitResult,
   CopyReport,
   GuestAssignment,
+  JournalEntry,
   StateStore,
   Transaction,
 } from "@innkeeper/core";
@@ -16,6 +18,7 @@ export const PLANTED_BUGS = {
   "incoming-copies-boot": "I1",
   "allocations-are-not-released": "I2",
   "quota-is-not-released": "I3",
+  "journals-go-back": "I4",
   "mutations-are-dropped": "I5",
   "stopping-counts-as-stopped": "I6",
   "removals-are-not-sent": "I7",
@@ -90,6 +93,24 @@ const AGENT_DAMAGE: Partial<Readonly<Record<PlantedBug, AgentDamage>>> = {
   "stopping-counts-as-stopped": { report: stoppedTooEarly },
   "removals-are-not-sent": { order: (order) => (order.desired === "absent" ? [] : [order]) },
 };
+
+/** A journal that keeps an older intent than it was given, every other time. */
+export function plantInJournal(bug: PlantedBug | undefined, journal: AgentJournal): AgentJournal {
+  if (bug !== "journals-go-back") return journal;
+  return {
+    load: () => journal.load(),
+    put: (entries) => journal.put(entries.map(olderEveryOther)),
+    putLeaderEpoch: (epoch) => journal.putLeaderEpoch(epoch),
+    drop: (uids) => journal.drop(uids),
+    close: () => journal.close(),
+  };
+}
+
+function olderEveryOther(entry: JournalEntry): JournalEntry {
+  const { assignment } = entry;
+  const intent = assignment.intent - (assignment.intent % 2 === 0 ? 2 : 0);
+  return { ...entry, assignment: { ...assignment, intent } };
+}
 
 /** For agents that report by themselves, too. */
 export function plantInReport(bug: PlantedBug | undefined, report: CopyReport): CopyReport {

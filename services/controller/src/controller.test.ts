@@ -11,6 +11,7 @@ import {
   aCopyReport,
   aGuest,
   aNode,
+  aNodeReport,
   anImage,
   aProject,
   aTransaction,
@@ -251,7 +252,7 @@ class ObedientAgent implements AgentClient {
     const { id: nodeId, incarnation } = this.node;
     const sequence = this.#sequence;
     const copies = [...this.copies.values()];
-    await controller.report({ nodeId, incarnation, sequence, isFull, copies, usage: [] });
+    await controller.report(aNodeReport({ nodeId, incarnation, sequence, isFull, copies }));
   }
 
   beatForever(controller: Controller): void {

@@ -182,7 +182,13 @@ const controller: ControllerClient = {
   join: () => Promise.resolve(),
   report: (report) => {
     reports.push(report);
-    return Promise.resolve({ leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false, controllers: [] });
+    return Promise.resolve({
+      leaderEpoch: 1,
+      leaseTtlMs: 8000,
+      mustJoin: false,
+      wantsFull: false,
+      controllers: [],
+    });
   },
   readBlob: async function* () {},
   close: () => undefined,

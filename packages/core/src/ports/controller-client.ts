@@ -29,6 +29,8 @@ export interface NodeReport {
   /** True: `copies` is everything on the node; false: only what changed. */
   readonly isFull: boolean;
   readonly copies: readonly CopyReport[];
+  /** `copiesDigest` of everything on the node, whatever `copies` holds. */
+  readonly digest: string;
   /** What the running guests take; empty in reports between two heartbeats. */
   readonly usage: readonly UsageReading[];
 }
@@ -39,6 +41,8 @@ export interface ReportAnswer {
   readonly leaseTtlMs: number;
   /** The controller does not know this agent process: join again and send a full report. */
   readonly mustJoin: boolean;
+  /** What the controller knows has another digest: report everything. */
+  readonly wantsFull: boolean;
   /** host:port of every controller that the cluster knows. */
   readonly controllers: readonly string[];
 }

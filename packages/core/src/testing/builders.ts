@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
+import { copiesDigest } from "../domain/copies-digest.js";
 import type { Guest, Placement } from "../domain/guest.js";
 import { canonicalManifest, type Image } from "../domain/image.js";
 import type { ModeAbility } from "../domain/mode.js";
@@ -14,6 +15,7 @@ import { NO_RULES } from "../domain/placement-rules.js";
 import type { Project } from "../domain/project.js";
 import type { Resources } from "../domain/resources.js";
 import type { JournalEntry } from "../ports/agent-journal.js";
+import type { NodeReport } from "../ports/controller-client.js";
 import type { Transaction } from "../ports/state-store.js";
 
 /** Any part of a record; arrays are stated whole. */
@@ -249,6 +251,21 @@ export function anAssignment(overrides: Overrides<GuestAssignment> = {}): GuestA
 /** A report of a copy that runs under the assignment of {@link anAssignment}. */
 export function aCopyReport(overrides: Overrides<CopyReport> = {}): CopyReport {
   return merged(COPY_REPORT, overrides);
+}
+
+/** A report in which nothing has changed unless stated; its digest is that of its copies. */
+export function aNodeReport(parts: Partial<NodeReport> = {}): NodeReport {
+  const copies = parts.copies ?? [];
+  return {
+    nodeId: "n1",
+    incarnation: "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10",
+    sequence: 1,
+    isFull: false,
+    copies,
+    digest: copiesDigest(copies),
+    usage: [],
+    ...parts,
+  };
 }
 
 /** A journal entry of a guest that has been launched once. */

@@ -7,6 +7,7 @@ export {
   aGuest,
   aJournalEntry,
   aNode,
+  aNodeReport,
   anAssignment,
   anImage,
   anOperation,

@@ -3,7 +3,9 @@ import type {
   UsageReading as ProtoReading,
   ReportNodeRequest,
 } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
+import { COPIES_DIGEST } from "../domain/copies-digest.js";
 import type { UsageReading } from "../domain/copy.js";
+import { invalidField } from "../domain/errors.js";
 import { parseName, parseUuid } from "../domain/names.js";
 import type { NodeReport } from "../ports/controller-client.js";
 import { parseReport, reportToProto } from "./assignment-codec.js";
@@ -13,8 +15,8 @@ const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const SEQUENCE = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
 export function nodeReportToProto(report: NodeReport): ReportNodeRequest {
-  const { nodeId, incarnation, sequence, isFull, copies, usage } = report;
-  const told = { nodeId, incarnation, sequence, full: isFull, usage: [...usage] };
+  const { nodeId, incarnation, sequence, isFull, copies, usage, digest } = report;
+  const told = { nodeId, incarnation, sequence, full: isFull, usage: [...usage], digest };
   return { ...told, copies: copies.map(reportToProto) };
 }
 
@@ -26,8 +28,14 @@ export function parseNodeReport(request: ReportNodeRequest): NodeReport {
     sequence: parseInteger("sequence", request.sequence, SEQUENCE),
     isFull: request.full,
     copies: request.copies.map(parseReport),
+    digest: parseDigest(request.digest),
     usage: request.usage.map(parseReading),
   };
+}
+
+function parseDigest(digest: string): string {
+  if (COPIES_DIGEST.test(digest)) return digest;
+  throw invalidField("digest", digest, "16 lower-case hexadecimal digits");
 }
 
 function parseReading(proto: ProtoReading): UsageReading {

@@ -97,14 +97,20 @@ export class Leading {
     const { sessions, config } = this.parts;
     const controllers = this.context.mirror.controllers().map(({ address }) => address);
     const { epoch: leaderEpoch } = this.context.leader;
-    const answer = { leaderEpoch, leaseTtlMs: config.leaseTtlMs, controllers };
+    const lease = { leaderEpoch, leaseTtlMs: config.leaseTtlMs, controllers };
     const changed = sessions.report(report);
-    if (changed === undefined) return { ...answer, mustJoin: true };
+    if (changed === undefined) return { ...lease, mustJoin: true, wantsFull: false };
+    const wantsFull = sessions.differsFrom(report);
+    if (wantsFull) this.#sayDiffers(report.nodeId);
     if (report.isFull) await this.#nodes.checkLeases();
     for (const uid of changed) this.#reconcile.enqueue(uid);
     if (report.isFull) this.#onSynced(report.nodeId);
     else this.#settleOrphans(report.nodeId, report.copies);
-    return { ...answer, mustJoin: false };
+    return { ...lease, mustJoin: false, wantsFull };
+  }
+
+  #sayDiffers(nodeId: string): void {
+    this.context.log.warn({ nodeId }, "what the node runs is not what is known; asking for all");
   }
 
   /** An agent that hears a new epoch reports at once, instead of at its next heartbeat. */

@@ -10,6 +10,7 @@ import {
 import {
   aGuest,
   aNode,
+  aNodeReport,
   aTransaction,
   FakeClock,
   forEachSeedAsync,
@@ -102,15 +103,7 @@ describe("NodeViews", () => {
     expect(state()).toBe("unreachable");
     sessions.open("n1", "a");
     expect(state()).toBe("unreachable");
-    const report = {
-      nodeId: "n1",
-      incarnation: "a",
-      sequence: 1,
-      isFull: true,
-      copies: [],
-      usage: [],
-    };
-    sessions.report(report);
+    sessions.report(aNodeReport({ incarnation: "a", isFull: true }));
     expect(state()).toBe("ready");
     await clock.advance(LEASE_MS + 1);
     expect(state()).toBe("unreachable");

@@ -1,5 +1,5 @@
-import type { CopyReport } from "@innkeeper/core";
-import { aCopyReport, FakeClock } from "@innkeeper/core/testing";
+import { type CopyReport, copiesDigest } from "@innkeeper/core";
+import { aCopyReport, aNodeReport, FakeClock } from "@innkeeper/core/testing";
 import { beforeEach, describe, expect, it } from "vitest";
 import { NodeSessions } from "./node-sessions.js";
 
@@ -123,6 +123,55 @@ describe("reports", () => {
   });
 });
 
+describe("the digest of a report (N5)", () => {
+  const running = copy("running", 1);
+
+  beforeEach(() => {
+    sessions.open("n1", "i1");
+    report({ isFull: true, copies: [running] });
+  });
+
+  it("agrees while everything was told", () => {
+    expect(differsFrom([running])).toBe(false);
+    expect(differsFrom([copy("paused", 1)], [copy("paused", 1)])).toBe(false);
+  });
+
+  it("differs after a change that nobody told, and agrees again after everything was told", () => {
+    const failed = copy("failed", 1);
+    expect(differsFrom([failed])).toBe(true);
+    expect(differsFrom([failed])).toBe(true);
+    report({ isFull: true, copies: [failed] });
+    expect(differsFrom([failed])).toBe(false);
+  });
+
+  it("differs when a copy is unknown here or gone there, not when it is told gone", () => {
+    expect(differsFrom([])).toBe(true);
+    expect(differsFrom([running, aCopyReport({ guestUid: B })])).toBe(true);
+    expect(differsFrom([copy("absent", 2)], [copy("absent", 2)])).toBe(false);
+  });
+
+  it("is not compared while an answer may have overtaken the report", () => {
+    sessions.record("n1", [copy("taken", 2)]);
+    expect(differsFrom([running])).toBe(false);
+    expect(differsFrom([running])).toBe(true);
+  });
+
+  it("is not compared for a report that came too late", () => {
+    const late = aNodeReport({ incarnation: "i1", sequence: 1, copies: [] });
+    expect(sessions.differsFrom(late)).toBe(false);
+  });
+});
+
+/** The agent has these copies and tells some of them. */
+function differsFrom(has: readonly CopyReport[], told: readonly CopyReport[] = []): boolean {
+  reportCount += 1;
+  const digest = copiesDigest(has);
+  const parts = { incarnation: "i1", sequence: reportCount, copies: told, digest };
+  const asked = aNodeReport(parts);
+  sessions.report(asked);
+  return sessions.differsFrom(asked);
+}
+
 function report(parts: {
   readonly isFull?: boolean;
   readonly incarnation?: string;
@@ -131,7 +180,7 @@ function report(parts: {
 }): string[] | undefined {
   reportCount += 1;
   const { isFull = false, incarnation = "i1", copies = [], sequence = reportCount } = parts;
-  return sessions.report({ nodeId: "n1", incarnation, sequence, isFull, copies, usage: [] });
+  return sessions.report(aNodeReport({ incarnation, sequence, isFull, copies }));
 }
 
 function copy(state: CopyReport["state"], intent: number): CopyReport {

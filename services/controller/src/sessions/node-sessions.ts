@@ -8,8 +8,16 @@
  * N3 An answer to a command may overtake a report or be overtaken by one. It was made when the
  *    assignment was taken, so it never replaces a report of the same intent.
  * N4 A report that arrives after a newer one of the same process changes and renews nothing.
+ * N5 After a report the copies known here have the digest that the report states, or the agent is
+ *    asked for everything. Not compared when an answer may have overtaken the report.
  */
-import type { Clock, CopyReport, NodeLink, NodeReport } from "@innkeeper/core";
+import {
+  type Clock,
+  type CopyReport,
+  copiesDigest,
+  type NodeLink,
+  type NodeReport,
+} from "@innkeeper/core";
 import { UsageBoard } from "./usage-board.js";
 
 export interface SessionConfig {
@@ -25,6 +33,9 @@ interface Session {
   lastReportMs: number;
   lastSequence: number;
   isFull: boolean;
+  /** An answer was taken after the newest report. */
+  isAhead: boolean;
+  wasAhead: boolean;
   readonly copies: Map<string, CopyReport>;
 }
 
@@ -45,8 +56,15 @@ export class NodeSessions {
     const lastReportMs = this.clock.monotonicMs();
     const known = this.#sessions.get(nodeId);
     const lastSequence = known?.incarnation === incarnation ? known.lastSequence : 0;
-    const session = { incarnation, lastReportMs, lastSequence, isFull: false, copies: new Map() };
-    this.#sessions.set(nodeId, session);
+    this.#sessions.set(nodeId, {
+      incarnation,
+      lastReportMs,
+      lastSequence,
+      isFull: false,
+      isAhead: false,
+      wasAhead: false,
+      copies: new Map(),
+    });
   }
 
   /** The guests whose reports changed, or undefined when the process is not known and must join. */
@@ -61,7 +79,17 @@ export class NodeSessions {
     const changed = take(session, report.copies, (known, copy) => copy.intent >= known.intent);
     if (report.isFull) changed.push(...forgetOthers(session, report.copies));
     session.isFull ||= report.isFull;
+    session.wasAhead = session.isAhead;
+    session.isAhead = false;
     return changed;
+  }
+
+  /** True when what is known here is not what the agent said it has (N5). */
+  differsFrom({ nodeId, sequence, isFull, digest }: NodeReport): boolean {
+    const session = this.#sessions.get(nodeId);
+    if (session === undefined || session.lastSequence !== sequence) return false;
+    if (isFull || session.wasAhead) return false;
+    return copiesDigest(session.copies.values()) !== digest;
   }
 
   /**
@@ -71,7 +99,9 @@ export class NodeSessions {
   record(nodeId: string, copies: readonly CopyReport[]): string[] {
     const session = this.#sessions.get(nodeId);
     if (session === undefined) return [];
-    return take(session, copies, (known, copy) => copy.intent > known.intent);
+    const changed = take(session, copies, (known, copy) => copy.intent > known.intent);
+    session.isAhead ||= changed.length > 0;
+    return changed;
   }
 
   copyOn(nodeId: string, guestUid: string): CopyReport | undefined {

@@ -14,6 +14,7 @@ import {
   recordKey,
 } from "@innkeeper/core";
 import {
+  aNodeReport,
   anImage,
   aProject,
   aTransaction,
@@ -75,14 +76,7 @@ export class CommandBench implements CommandContext {
     this.sessions.open(id, incarnation);
     this.#reportCount += 1;
     const sequence = this.#reportCount;
-    this.sessions.report({
-      nodeId: id,
-      incarnation,
-      sequence,
-      isFull: true,
-      copies: [],
-      usage: [],
-    });
+    this.sessions.report(aNodeReport({ nodeId: id, incarnation, sequence, isFull: true }));
   }
 
   operation(id: string): Operation {

@@ -10,7 +10,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { systemClock } from "@innkeeper/core/platform";
-import { FakeClock, silentLogger } from "@innkeeper/core/testing";
+import { aNodeReport, FakeClock, silentLogger } from "@innkeeper/core/testing";
 import {
   type ReportHandler,
   type ReportWay,
@@ -20,14 +20,7 @@ import { beforeEach, expect, it } from "vitest";
 import { TwoWayControllerClient } from "./two-way-client.js";
 
 const AVOID_MS = 10_000;
-const REPORT: NodeReport = {
-  nodeId: "n1",
-  incarnation: "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10",
-  sequence: 1,
-  isFull: false,
-  copies: [],
-  usage: [],
-};
+const REPORT = aNodeReport();
 
 reportChannelContract("two ways in memory", async () => twoWays(["nats", "grpc"]));
 reportChannelContract("two ways in memory, NATS unserved", async () => twoWays(["grpc"]));
@@ -127,7 +120,13 @@ class FakeWay {
   async report(_: NodeReport): Promise<ReportAnswer> {
     this.asked += 1;
     if (this.failure === undefined) {
-      return { leaderEpoch: this.leaderEpoch, leaseTtlMs: 8_000, mustJoin: false, controllers: [] };
+      return {
+        leaderEpoch: this.leaderEpoch,
+        leaseTtlMs: 8_000,
+        mustJoin: false,
+        wantsFull: false,
+        controllers: [],
+      };
     }
     const detail = { kind: this.failure, reason: "TOLD_TO", message: "told to", metadata: {} };
     throw new DomainError(detail);

@@ -1,12 +1,18 @@
 import type { ControllerClient, CopyReport, NodeIntroduction, NodeReport } from "@innkeeper/core";
-import { unavailable } from "@innkeeper/core";
+import { copiesDigest, unavailable } from "@innkeeper/core";
 import { aCopyReport, aNode, FakeClock, silentLogger } from "@innkeeper/core/testing";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Reporter } from "./reporter.js";
 
 const HEARTBEAT_MS = 2000;
 const RETRY_MS = 500;
-const ANSWER = { leaderEpoch: 1, leaseTtlMs: 8000, mustJoin: false, controllers: [] };
+const ANSWER = {
+  leaderEpoch: 1,
+  leaseTtlMs: 8000,
+  mustJoin: false,
+  wantsFull: false,
+  controllers: [],
+};
 
 let clock: FakeClock;
 let heard: string[];
@@ -15,6 +21,7 @@ let usageReads: number;
 let copies: Map<string, CopyReport>;
 let isAway: boolean;
 let mustJoin: boolean;
+let wantsFull: boolean;
 let reporter: Reporter;
 
 beforeEach(() => {
@@ -25,6 +32,7 @@ beforeEach(() => {
   copies = new Map([["a", aCopyReport()]]);
   isAway = false;
   mustJoin = false;
+  wantsFull = false;
   reporter = new Reporter({
     controller,
     clock,
@@ -101,6 +109,19 @@ describe("Reporter", () => {
     expect(heard.slice(2)).toEqual(["some 0", "join", "full 1"]);
   });
 
+  it("states a digest of everything, and tells everything when the leader's differs", async () => {
+    await start();
+    copies.set("silent", aCopyReport({ guestUid: "00000000-0000-4000-8000-0000000000cc" }));
+    wantsFull = true;
+    await clock.advance(HEARTBEAT_MS);
+    expect(heard.slice(2)).toEqual(["some 0", "full 2"]);
+    const digests = reports.map((each) => each.digest);
+    expect(digests[1]).toBe(copiesDigest(copies.values()));
+    expect(digests[1]).not.toBe(digests[0]);
+    await clock.advance(HEARTBEAT_MS);
+    expect(heard.slice(4)).toEqual(["some 0"]);
+  });
+
   it("numbers its reports, each higher than the one before", async () => {
     await start();
     await clock.advance(3 * HEARTBEAT_MS);
@@ -131,8 +152,9 @@ const controller: ControllerClient = {
     reports.push(report);
     heard.push(`${report.isFull ? "full" : "some"} ${report.copies.length}`);
     await gate;
-    const answer = { ...ANSWER, mustJoin };
+    const answer = { ...ANSWER, mustJoin, wantsFull };
     mustJoin = false;
+    wantsFull = false;
     return answer;
   },
   readBlob: async function* () {},

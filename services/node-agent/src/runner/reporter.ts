@@ -2,13 +2,14 @@
  * Tells the controller what runs here: everything after each join, then what changes, coalesced,
  * and a heartbeat that renews the node's lease. One report is on its way at a time.
  */
-import type {
-  Clock,
-  ControllerClient,
-  CopyReport,
-  Logger,
-  NodeIntroduction,
-  UsageReading,
+import {
+  type Clock,
+  type ControllerClient,
+  type CopyReport,
+  copiesDigest,
+  type Logger,
+  type NodeIntroduction,
+  type UsageReading,
 } from "@innkeeper/core";
 
 export interface ReporterConfig {
@@ -76,10 +77,11 @@ export class Reporter {
     this.#isHurried = false;
     try {
       if (!this.#hasJoined) await this.#join();
-      const mustJoin = await this.#report();
+      await this.#report();
       if (!this.#wasReached) log.info({}, "the controller answers again");
       this.#wasReached = true;
-      if (mustJoin || this.#isHurried || this.#changed.size > 0) nextMs = 0;
+      if (!this.#hasJoined || this.#isFullDue || this.#isHurried || this.#changed.size > 0)
+        nextMs = 0;
     } catch (error) {
       if (this.#wasReached) log.warn({ error }, "the controller does not answer, trying again");
       this.#wasReached = false;
@@ -112,16 +114,17 @@ export class Reporter {
     }
   }
 
-  /** True when the controller does not know this process and it must join again. */
-  async #report(): Promise<boolean> {
-    const { controller, introduction, reportOf, reportAll } = this.parts;
+  async #report(): Promise<void> {
+    const { controller, introduction, reportOf, reportAll, log } = this.parts;
     const { id: nodeId, incarnation } = introduction();
     const usage = await this.#usage();
     const uids = [...this.#changed];
     this.#changed.clear();
     const isFull = this.#isFullDue;
+    const all = reportAll();
     const some = uids.map(reportOf).filter((each) => each !== undefined);
-    const copies = isFull ? reportAll() : some;
+    const copies = isFull ? all : some;
+    const digest = copiesDigest(all);
     try {
       this.#sequence += 1;
       const sequence = this.#sequence;
@@ -131,11 +134,12 @@ export class Reporter {
         sequence,
         isFull,
         copies,
+        digest,
         usage,
       });
-      this.#isFullDue = false;
+      this.#isFullDue = answer.wantsFull;
+      if (answer.wantsFull) log.warn({}, "the leader knows something else of this node");
       if (answer.mustJoin) this.#hasJoined = false;
-      return answer.mustJoin;
     } catch (error) {
       this.#isFullDue = true;
       throw error;

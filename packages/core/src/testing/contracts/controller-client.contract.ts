@@ -10,7 +10,7 @@ import type {
   NodeReport,
   ReportAnswer,
 } from "../../ports/controller-client.js";
-import { aCopyReport, aNode } from "../builders.js";
+import { aCopyReport, aNode, aNodeReport } from "../builders.js";
 
 export type ControllerHandler = Omit<ControllerClient, "close">;
 
@@ -21,7 +21,13 @@ export interface ControllerClientUnderTest {
 
 type Open = (handler: ControllerHandler) => Promise<ControllerClientUnderTest>;
 
-const ANSWER: ReportAnswer = { leaderEpoch: 3, leaseTtlMs: 8000, mustJoin: false, controllers: [] };
+const ANSWER: ReportAnswer = {
+  leaderEpoch: 3,
+  leaseTtlMs: 8000,
+  mustJoin: false,
+  wantsFull: false,
+  controllers: [],
+};
 const READING = {
   guestUid: aCopyReport().guestUid,
   cpuMs: 1500,
@@ -115,14 +121,13 @@ function introduction(): NodeIntroduction {
 
 function aReport(): NodeReport {
   const { id: nodeId, incarnation } = aNode();
-  return {
+  return aNodeReport({
     nodeId,
     incarnation,
-    sequence: 1,
     isFull: true,
     copies: [aCopyReport()],
     usage: [READING],
-  };
+  });
 }
 
 async function read(client: ControllerClient): Promise<Buffer> {

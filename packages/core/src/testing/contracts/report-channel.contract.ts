@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DomainError, ERROR_KINDS } from "../../domain/errors.js";
 import type { NodeReport, ReportAnswer } from "../../ports/controller-client.js";
-import { aCopyReport } from "../builders.js";
+import { aCopyReport, aNodeReport } from "../builders.js";
 import { forEachSeedAsync, type Prng } from "../prng.js";
 
 export type ReportHandler = (report: NodeReport) => Promise<ReportAnswer>;
@@ -21,9 +21,9 @@ const ANSWER: ReportAnswer = {
   leaderEpoch: 7,
   leaseTtlMs: 8_000,
   mustJoin: false,
+  wantsFull: false,
   controllers: [],
 };
-const INCARNATION = "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10";
 
 export function reportChannelContract(name: string, open: () => Promise<ReportWay>): void {
   describe(`report channel contract: ${name}`, () => {
@@ -64,7 +64,7 @@ function carries(way: () => ReportWay): void {
       });
     });
     const sequences = Array.from({ length: 50 }, (_, index) => index + 1);
-    const asked = sequences.map((sequence) => way().report(aReport({ sequence })));
+    const asked = sequences.map((sequence) => way().report(aNodeReport({ sequence })));
     const answers = await Promise.all(asked);
     expect(answers.map((each) => each.leaseTtlMs)).toEqual(sequences);
   });
@@ -76,7 +76,7 @@ function carries(way: () => ReportWay): void {
       count = report.copies.length;
       return ANSWER;
     });
-    await way().report(aReport({ isFull: true, copies }));
+    await way().report(aNodeReport({ isFull: true, copies }));
     expect(count).toBe(1_000);
   });
 }
@@ -93,7 +93,7 @@ function fails(way: () => ReportWay): void {
       });
       await way().serve(() => Promise.reject(error));
       const thrown = await way()
-        .report(aReport({}))
+        .report(aNodeReport())
         .catch((each: unknown) => each);
       expect(thrown).toBeInstanceOf(DomainError);
       expect((thrown as DomainError).detail).toEqual(error.detail);
@@ -103,7 +103,7 @@ function fails(way: () => ReportWay): void {
   it("shows nothing of a bug but that there is one", async () => {
     await way().serve(() => Promise.reject(new Error("password=secret")));
     const thrown = await way()
-      .report(aReport({}))
+      .report(aNodeReport())
       .catch((each: unknown) => each);
     expect(thrown).toMatchObject({ kind: "internal" });
     expect((thrown as DomainError).message).not.toContain("secret");
@@ -111,31 +111,19 @@ function fails(way: () => ReportWay): void {
 
   it("says unavailable or timeout when nobody serves, any more or yet", async () => {
     const nobody = { kind: expect.stringMatching(/^(unavailable|timeout)$/) };
-    await expect(way().report(aReport({}))).rejects.toMatchObject(nobody);
+    await expect(way().report(aNodeReport())).rejects.toMatchObject(nobody);
     const stop = await way().serve(async () => ANSWER);
     await stop();
-    await expect(way().report(aReport({}))).rejects.toMatchObject(nobody);
+    await expect(way().report(aNodeReport())).rejects.toMatchObject(nobody);
     await way().serve(async () => ANSWER);
-    const answered = async () => expect(await way().report(aReport({}))).toEqual(ANSWER);
+    const answered = async () => expect(await way().report(aNodeReport())).toEqual(ANSWER);
     await vi.waitFor(answered, { timeout: 10_000, interval: 10 });
   });
 
   it("gives up on an answer that does not come", async () => {
     await way().serve(() => new Promise(() => undefined));
-    await expect(way().report(aReport({}))).rejects.toMatchObject({ kind: "timeout" });
+    await expect(way().report(aNodeReport())).rejects.toMatchObject({ kind: "timeout" });
   });
-}
-
-function aReport(parts: Partial<NodeReport>): NodeReport {
-  const report = {
-    nodeId: "n1",
-    incarnation: INCARNATION,
-    sequence: 1,
-    isFull: false,
-    copies: [],
-    usage: [],
-  };
-  return { ...report, ...parts };
 }
 
 function someReport(prng: Prng): NodeReport {
@@ -147,5 +135,5 @@ function someReport(prng: Prng): NodeReport {
     }),
   );
   const isFull = prng.chance(0.5);
-  return aReport({ sequence: prng.integer(1, 2 ** 40), isFull, copies });
+  return aNodeReport({ sequence: prng.integer(1, 2 ** 40), isFull, copies });
 }

@@ -1,6 +1,7 @@
 /**
  * Carries transactions to Redis: what is asked for in one turn of the event loop goes in one call
- * of the commit script; the next groups are sent while earlier ones are on their way.
+ * of the commit script; the next groups are sent while earlier ones are on their way. When none is,
+ * the first does not wait for the end of the turn.
  *
  * P1 Groups are sent in the order of asking, on one connection. After a failure nothing is sent
  *    before every answer is in or lost; then what has no answer is sent again, in order.
@@ -84,10 +85,13 @@ export class CommitPipeline {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    const pump = (): void => {
       this.#isScheduled = false;
       this.#pump();
-    });
+    };
+    // With nothing under way there is nothing to gain by waiting for others of this turn.
+    if (this.#groups.length === 0) process.nextTick(pump);
+    else setImmediate(pump);
   }
 
   #pump(): void {

@@ -15,7 +15,8 @@ import {
   WHOLE_DEVICE_MILLI,
 } from "./device-request.js";
 import { DeviceShapes } from "./device-shapes.js";
-import { learnLoss, lossOf, type NodeLoss } from "./node-loss.js";
+import { learnLoss } from "./learn-loss.js";
+import { lossOf, type NodeLoss } from "./node-loss.js";
 
 /** Where a request goes. */
 export interface DevicePlace {

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { DeviceModels } from "./device-models.js";
 import { DEVICES_PER_NODE_MAX, type DeviceRequest, type DeviceState } from "./device-request.js";
 import { DeviceShapes } from "./device-shapes.js";
-import { learnLoss, lossOf } from "./node-loss.js";
+import { learnLoss } from "./learn-loss.js";
+import { lossOf } from "./node-loss.js";
 import { StrandedLoss } from "./stranded-loss.js";
 import { UnusableLoss } from "./unusable-loss.js";
 

@@ -24,15 +24,18 @@ import { findProgram, hashOf, run, say, tryRun } from "./run.mjs";
 import { unlessStamped } from "./stamp.mjs";
 
 const SUITE = "bookworm";
-const PACKAGES = ["systemd-sysv", "udev", "dbus", "iproute2"];
+const PACKAGES = ["systemd-sysv", "udev", "dbus", "iproute2", "qemu-guest-agent"];
 const KERNELS = { debian: ["linux-image-amd64"], ubuntu: ["linux-image-generic"] };
-/** For the disks and network cards of every mode, and the power button. */
+/** For the disks, network cards and agent ports of every mode, the seed, and the power button. */
 const MODULES = ["button", "evdev", "crc32c_generic", "ext4", "ata_piix", "ahci", "sd_mod"].concat([
   "virtio_pci",
   "virtio_blk",
   "virtio_net",
   "virtio-rng",
+  "virtio_console",
   "e1000",
+  "sr_mod",
+  "isofs",
 ]);
 const GRUB = "/usr/lib/grub/i386-pc";
 const GRUB_MODULES = ["biosdisk", "part_msdos", "ext2", "linux", "boot"];
@@ -99,6 +102,7 @@ function build() {
     memoryMibMin: 192,
     diskFormat: "qcow2",
     diskMib: DISK_MIB,
+    guestAgent: true,
     blobs: [{ role: "disk", file: "disk.qcow2" }],
   });
 }
@@ -116,8 +120,21 @@ function installSystem(root) {
     recipe("debian", "dhcp.network"),
     path.join(root, "etc/systemd/network/dhcp.network"),
   );
-  run("chroot", [root, "systemctl", "enable", "--quiet", "systemd-networkd"]);
+  installServices(root);
   run("chroot", [root, "passwd", "--quiet", "--delete", "root"]);
+}
+
+function installServices(root) {
+  const services = ["guest-agent-serial", "nocloud"];
+  for (const name of services) {
+    const unit = `${name}.service`;
+    copyFileSync(recipe("debian", unit), path.join(root, "etc/systemd/system", unit));
+  }
+  const nocloud = path.join(root, "usr/local/sbin/nocloud");
+  copyFileSync(recipe("debian", "nocloud"), nocloud);
+  chmodSync(nocloud, 0o755);
+  const units = ["systemd-networkd", ...services];
+  run("chroot", [root, "systemctl", "enable", "--quiet", ...units]);
 }
 
 function installKernel(work, root) {

@@ -103,6 +103,14 @@ const UPDATE_GUEST = rows("GuestService.UpdateGuest", UPDATE, {
   request_id: REQUEST_IDS,
 });
 
+const COMMAND = { words: ["x"] };
+const COMMAND_FIELDS = {
+  command: [undefined],
+  "command.words": [[], [""], ["a\0b"], [LONG, LONG], new Array(65).fill("x")],
+  "command.input": [Buffer.alloc(64 * 1024 + 1)],
+  "command.timeout": [{ seconds: 0 }, ...DURATIONS],
+};
+
 const NAMED_GUEST = { guest_id: "x" };
 const VERBS = ["Delete", "Start", "Stop", "Pause", "Resume"].flatMap((verb) =>
   rows(`GuestService.${verb}Guest`, NAMED_GUEST, { ...ONE_GUEST, request_id: REQUEST_IDS }),
@@ -134,6 +142,11 @@ const GUESTS = [
   ...rows("GuestService.ListGuestUsage", {}, { project_id: NAMES, ...PAGE }),
   ...rows("GuestService.WatchGuests", {}, { project_id: NAMES, from_revision: NEGATIVE }),
   ...rows("GuestService.ReadConsole", NAMED_GUEST, ONE_GUEST),
+  ...rows(
+    "GuestService.ExecGuest",
+    { ...NAMED_GUEST, command: COMMAND },
+    { ...ONE_GUEST, ...COMMAND_FIELDS },
+  ),
 ];
 
 const MANIFEST = {
@@ -392,6 +405,11 @@ export const AGENT_FIELDS: readonly BadField[] = [
       bytes_max: [0, -1, 1_048_577],
     },
   ),
+  ...rows(
+    "AgentService.ExecCopy",
+    { guest_uid: UUID, command: COMMAND },
+    { guest_uid: UUIDS, ...COMMAND_FIELDS },
+  ),
 ];
 
 /** What a controller refuses of anybody. */
@@ -407,7 +425,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
-  /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel)$/,
+  /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,

@@ -82,6 +82,20 @@ whereTheyRun(
     const { out } = await inn("guest", "logs", "box");
     expect(out).toMatch(/^innkeeper-guest: up box /);
 
+    const ran = await inn(
+      "guest",
+      "exec",
+      "box",
+      "--",
+      "sh",
+      "-c",
+      "echo in; echo err >&2; exit 3",
+    );
+    expect(ran).toEqual({ code: 3, out: "in\n", err: "err\n" });
+    const missing = await inn("guest", "exec", "box", "--", "no-such-program");
+    expect([missing.code, missing.out]).toEqual([125, ""]);
+    expect(missing.err).toMatch(/not found in \$PATH \[COMMAND_NOT_STARTED\]/);
+
     const moved = await inn("guest", "migrate", "box");
     expect(moved.code).not.toBe(0);
     expect(moved.err).toContain("cannot move while it runs");

@@ -76,6 +76,27 @@ it("boots in full and in hybrid to a login prompt, on the devices of each mode",
   }
 });
 
+const FIND_SLEEP = `for each in /proc/[0-9]*/comm; do
+  read name < $each; [ "$name" = sleep ] && exit 0
+done 2>/dev/null; exit 1`;
+
+it("runs commands by the agent in the guest", async () => {
+  for (const mode of MODES) {
+    const exec = (...words: string[]) => inn("guest", "exec", mode, "--", ...words);
+    const script = "cat /etc/debian_version; echo bad >&2; exit 3";
+    const ran = await exec("sh", "-c", script);
+    expect(ran).toMatchObject({ code: 3, out: expect.stringMatching(/^12/), err: "bad\n" });
+    const missing = await exec("no-such-program");
+    expect([missing.code, missing.out]).toEqual([125, ""]);
+    expect(missing.err).toContain("[COMMAND_NOT_STARTED]");
+    const late = await inn("guest", "exec", mode, "--timeout", "1s", "--", "sleep", "300");
+    expect([late.code, late.err]).toEqual([125, expect.stringContaining("[EXEC_TIMED_OUT]")]);
+    await vi.waitFor(async () => {
+      expect(await exec("sh", "-c", FIND_SLEEP)).toMatchObject({ code: 1, err: "" });
+    }, PATIENCE);
+  }
+});
+
 it("powers off when it is asked to, and finds what it wrote when it starts again", async () => {
   const terminal = await atConsole("hybrid");
   await terminal.run("echo kept > ~/note; sync");

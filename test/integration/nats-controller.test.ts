@@ -85,7 +85,15 @@ const INCARNATION = "0b5f9a9e-6a4e-4c53-9e62-1c1b9d7d6f10";
 let sequence = 0;
 
 const away = () => Promise.reject(unavailable("agent", "there is none"));
-const NO_AGENT: AgentClient = { apply: away, readConsole: away, close: () => undefined };
+const never = () => {
+  throw unavailable("agent", "there is none");
+};
+const NO_AGENT: AgentClient = {
+  apply: away,
+  readConsole: away,
+  exec: never,
+  close: () => undefined,
+};
 
 async function startController(controllerId: string, disk: MemoryDisk): Promise<Controller> {
   const clock = systemClock;

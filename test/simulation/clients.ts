@@ -10,7 +10,7 @@ import type {
   NodeReport,
   ReportAnswer,
 } from "@innkeeper/core";
-import { toDomainError } from "@innkeeper/core";
+import { toDomainError, unavailable } from "@innkeeper/core";
 import type { Controller } from "../../services/controller/src/controller.js";
 import type { Agent } from "../../services/node-agent/src/agent.js";
 import type { Endpoint, SimNetwork } from "./network.js";
@@ -38,6 +38,10 @@ class SimAgentClient implements AgentClient {
 
   readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk> {
     return this.#call("readConsole", (agent) => agent.readConsole(guestUid, offset, bytesMax));
+  }
+
+  exec(): never {
+    throw unavailable("agent", "no command is run in the simulation");
   }
 
   close(): void {

@@ -15,6 +15,7 @@ export interface CliContext {
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
+  readonly input: NodeJS.ReadStream;
   readonly setExitCode: (code: number) => void;
 }
 

@@ -10,6 +10,12 @@ export const EXIT = {
   unavailable: 5,
 } as const;
 
+/**
+ * `guest exec` ends with the code of its command; this one says that there is none, as with other
+ * tools that run commands elsewhere.
+ */
+export const EXIT_NOT_RUN = 125;
+
 const BY_KIND: Readonly<Record<ErrorKind, number>> = {
   invalid: EXIT.usage,
   unauthenticated: EXIT.failed,

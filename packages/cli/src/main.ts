@@ -56,6 +56,7 @@ async function runRemote(
       requestId: options.requestId,
       isWaiting: options.wait,
       nowMs: () => Date.now(),
+      input: process.stdin,
     });
   } finally {
     client.close();

@@ -55,8 +55,12 @@ export interface InnkeeperClient {
 
 export const TIMEOUT_MS_DEFAULT = 30_000;
 
+/** A command may have run before the cluster became unavailable: it is not repeated. */
+const NEVER_REPEATED = [{ service: "innkeeper.v1.GuestService", method: "ExecGuest" }];
+
 const RETRY_POLICY = JSON.stringify({
   methodConfig: [
+    { name: NEVER_REPEATED },
     {
       name: [{}],
       retryPolicy: {

@@ -84,6 +84,7 @@ interface Sink {
   write(request: ImportImageRequest): boolean;
   end(): void;
   once(event: "drain" | "close", listener: () => void): unknown;
+  off(event: "drain" | "close", listener: () => void): unknown;
   readonly destroyed: boolean;
 }
 
@@ -110,8 +111,13 @@ async function send(
 
 function drained(sink: Sink): Promise<void> {
   return new Promise((resolve) => {
-    sink.once("drain", resolve);
-    sink.once("close", resolve);
+    const done = (): void => {
+      sink.off("drain", done);
+      sink.off("close", done);
+      resolve();
+    };
+    sink.once("drain", done);
+    sink.once("close", done);
   });
 }
 
@@ -123,6 +129,7 @@ interface Description {
   readonly diskFormat: ImageManifest["diskFormat"];
   readonly diskMib: number;
   readonly command: readonly string[];
+  readonly hasGuestAgent?: true;
   readonly blobs: readonly { readonly role: BlobRole; readonly file: string }[];
 }
 
@@ -140,6 +147,7 @@ async function readDescription(file: string): Promise<Description> {
     diskFormat: DISK_FORMATS.find((each) => each === parsed["diskFormat"]),
     diskMib: Number(parsed["diskMib"] ?? 0),
     command: Array.isArray(parsed["command"]) ? parsed["command"].map(textOf) : [],
+    ...(parsed["guestAgent"] === true ? { hasGuestAgent: true } : {}),
     blobs: blobs.map((blob) => ({
       role: parseOneOf("blobs.role", textOf(blob["role"]), BLOB_ROLES),
       file: textOf(blob["file"]),

@@ -9,6 +9,7 @@ export * from "./domain/copies-digest.js";
 export * from "./domain/copy.js";
 export * from "./domain/disk.js";
 export * from "./domain/errors.js";
+export * from "./domain/exec.js";
 export * from "./domain/guest.js";
 export * from "./domain/guest-lifecycle.js";
 export * from "./domain/guest-phase.js";

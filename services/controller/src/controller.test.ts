@@ -271,6 +271,10 @@ class ObedientAgent implements AgentClient {
     return Promise.reject(new Error("nobody reads here"));
   }
 
+  exec(): never {
+    throw new Error("nobody runs commands here");
+  }
+
   close(): void {}
 
   #obey({ guestUid, epoch, intent, generation, desired }: GuestAssignment): CopyReport {

@@ -1,4 +1,9 @@
-import type { ControllerClient, GuestAssignment, NodeReport } from "@innkeeper/core";
+import {
+  type ControllerClient,
+  EXECS_MAX,
+  type GuestAssignment,
+  type NodeReport,
+} from "@innkeeper/core";
 import {
   aJournalEntry,
   aNode,
@@ -167,6 +172,38 @@ describe("reading consoles", () => {
     await settle();
     expect(await agent.readConsole(A, 3, 100)).toMatchObject({ nextOffset: 10 });
     await expect(agent.readConsole(B, 0, 100)).rejects.toMatchObject({ kind: "not-found" });
+  });
+});
+
+describe("running commands", () => {
+  const request = { words: ["x"], input: new Uint8Array(0), timeoutMs: 1000 };
+  const ask = (agent: Agent, guestUid: string, abort = new AbortController()) =>
+    agent.exec(guestUid, request, abort.signal)[Symbol.asyncIterator]();
+
+  it("runs them in a guest that runs here, and in no other", async () => {
+    const agent = await anAgent();
+    await apply(agent, { guestUid: A });
+    await settle();
+    const { value } = await ask(agent, A).next();
+    expect(value).toMatchObject({ kind: "stdout", bytes: Buffer.from("x") });
+    await expect(ask(agent, B).next()).rejects.toMatchObject({ reason: "COPY_NOT_FOUND" });
+    engine.newest.change("paused");
+    await expect(ask(agent, A).next()).rejects.toMatchObject({ reason: "NOT_RUNNING" });
+  });
+
+  it("runs a bounded number at once, and more when one has ended", async () => {
+    const agent = await anAgent();
+    await apply(agent, { guestUid: A });
+    await settle();
+    const aborts = Array.from({ length: EXECS_MAX }, () => new AbortController());
+    const running = aborts.map((abort) => ask(agent, A, abort));
+    await Promise.all(running.map((each) => each.next()));
+    const refused = { kind: "capacity", reason: "EXEC_BUSY" };
+    await expect(ask(agent, A).next()).rejects.toMatchObject(refused);
+    aborts[0]?.abort();
+    await running[0]?.next();
+    expect(await running[0]?.next()).toEqual({ done: true, value: undefined });
+    expect((await ask(agent, A).next()).done).toBe(false);
   });
 });
 

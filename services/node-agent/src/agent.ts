@@ -9,6 +9,8 @@ import {
   type CopyReport,
   conflict,
   type EngineCopy,
+  type ExecOutput,
+  type ExecRequest,
   type GuestAssignment,
   type IdSource,
   type JournalEntry,
@@ -17,6 +19,7 @@ import {
   notFound,
   type UsageReading,
 } from "@innkeeper/core";
+import { execIn, type GuestCopies, readConsoleOf } from "./runner/guest-access.js";
 import { GuestRunner } from "./runner/guest-runner.js";
 import { Reporter, type ReporterConfig } from "./runner/reporter.js";
 import type { RunnerContext } from "./runner/runner-context.js";
@@ -37,6 +40,8 @@ export interface Agent {
   apply(request: ApplyAssignments): Promise<readonly CopyReport[]>;
   /** See `AgentClient.readConsole`. */
   readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk>;
+  /** See `AgentClient.exec`. */
+  exec(guestUid: string, request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
   readonly introduction: NodeIntroduction;
   /** How many guests were running already when this agent started. */
   readonly adoptedCount: number;
@@ -133,9 +138,15 @@ class RunningAgent implements Agent {
   }
 
   async readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk> {
-    const runner = this.#runners.get(guestUid);
-    if (runner === undefined) throw notFound("copy", guestUid);
-    return await runner.readConsole(offset, bytesMax);
+    return await readConsoleOf(this.#copiesOf(guestUid), offset, bytesMax);
+  }
+
+  async *exec(
+    guestUid: string,
+    request: ExecRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecOutput> {
+    yield* execIn(this.#copiesOf(guestUid), request, signal);
   }
 
   async stop(): Promise<void> {
@@ -158,6 +169,12 @@ class RunningAgent implements Agent {
     this.#leaderEpoch = leaderEpoch;
     await this.ports.journal.putLeaderEpoch(leaderEpoch);
     this.#reporter.hurry();
+  }
+
+  #copiesOf(guestUid: string): GuestCopies {
+    const runner = this.#runners.get(guestUid);
+    if (runner === undefined) throw notFound("copy", guestUid);
+    return runner.copies;
   }
 
   #addRunner(entry: JournalEntry): GuestRunner {

@@ -9,6 +9,7 @@ import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCpu, parseMib, parseMs, parsePairs } from "../parse-options.js";
+import { type ExecOptions, execInGuest } from "./guest-exec.js";
 import { guestDetails, guestExplanation } from "./guest-text.js";
 import { usageNow } from "./usage-now.js";
 
@@ -101,7 +102,21 @@ export function guestCommands(program: Command, register: Register): void {
     .action((name: string, options: ResizeOptions) => {
       register((context) => resizeGuest(context, name, options));
     });
+  execCommand(guest, register);
   verbs(guest, register);
+}
+
+function execCommand(guest: Command, register: Register): void {
+  guest
+    .command("exec <name> <command...>")
+    .description(
+      "run a command in a guest: exec NAME -- CMD ARGS; exits with its code, 125 without one",
+    )
+    .option("--timeout <duration>", "it is ended after this time", "60s")
+    .option("-i, --input", "give it what comes on standard input, at most 64 KiB")
+    .action((name: string, words: string[], options: ExecOptions) => {
+      register((context) => execInGuest(context, { name, words }, options));
+    });
 }
 
 const VERBS = {

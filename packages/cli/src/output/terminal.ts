@@ -9,6 +9,8 @@ export interface Terminal {
   result(text: string, json: unknown): void;
   /** Plain text or bytes of a result, whatever the format. */
   write(data: string | Uint8Array): void;
+  /** Bytes of a diagnosis: what a command in a guest prints on its standard error. */
+  writeError(data: Uint8Array): void;
   /** A line about what goes on; overwritten by the next one on a terminal. */
   progress(line: string): void;
   /** Ends the progress line. */
@@ -34,6 +36,9 @@ export function createTerminal(
     },
     write: (data) => {
       out.write(data);
+    },
+    writeError: (data) => {
+      err.write(data);
     },
     progress(line) {
       if (line === last) return;

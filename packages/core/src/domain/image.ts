@@ -52,6 +52,8 @@ export interface ImageManifest {
   readonly diskMib: number;
   /** First process of a `rootfs`: its path and arguments; empty for the others. */
   readonly command: readonly string[];
+  /** It runs the QEMU guest agent. Undefined = no, as in all images of old. */
+  readonly hasGuestAgent?: true;
   readonly blobs: readonly ImageBlob[];
 }
 
@@ -70,6 +72,7 @@ export function canonicalManifest(manifest: ImageManifest): string {
     .sort((a, b) => (a.role < b.role ? -1 : 1))
     .map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes }));
   const { kind, architecture, commandLine, memoryMibMin, diskFormat, diskMib, command } = manifest;
-  const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command };
+  const { hasGuestAgent } = manifest;
+  const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command, hasGuestAgent };
   return JSON.stringify({ kind, architecture, ...boot, blobs });
 }

@@ -1,5 +1,6 @@
 /** The leader's way to one agent. Contract suite: `testing/contracts/agent-client.contract.ts`. */
 import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
+import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 
 export interface ApplyAssignments {
   readonly leaderEpoch: number;
@@ -26,6 +27,11 @@ export interface AgentClient {
    * the node has no copy.
    */
   readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk>;
+  /**
+   * Runs a command inside the guest's copy; see `EngineCopy.exec`. @throws also `not-found` when
+   * the node has no copy, `precondition` (NOT_RUNNING), `capacity` (EXEC_BUSY).
+   */
+  exec(guestUid: string, request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
   close(): void;
 }
 

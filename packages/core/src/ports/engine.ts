@@ -20,6 +20,7 @@ import type {
   CopyUsage,
   MigrationProgress,
 } from "../domain/copy.js";
+import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 import type { DiskFormat } from "../domain/image.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
 
@@ -60,6 +61,8 @@ export interface CopyLaunch extends CopyRef {
   };
   /** The guest's disks, in the order in which it sees them. */
   readonly disks: readonly CopyDisk[];
+  /** Its image runs the QEMU guest agent: an engine with virtual machines gives it a channel. */
+  readonly hasGuestAgent?: boolean;
   /** True: wait, stopped, for a migration stream instead of booting. */
   readonly isIncoming: boolean;
 }
@@ -122,6 +125,14 @@ export interface EngineCopy {
    * kept in a bounded log.
    */
   readConsole(offset: number, bytesMax: number): Promise<{ bytes: Uint8Array; nextOffset: number }>;
+  /**
+   * Runs a command inside the running guest, with the guest's own limits and rights. Yields what it
+   * prints, as slowly as it is read, then `exit`. When the signal aborts or the reader leaves, the
+   * command is ended.
+   * @throws `precondition`: NO_GUEST_AGENT, GUEST_AGENT_SILENT, COMMAND_NOT_STARTED; `timeout`
+   * (EXEC_TIMED_OUT) when it did not end in time and was ended.
+   */
+  exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
 }
 
 export interface Engine {

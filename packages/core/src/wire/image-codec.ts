@@ -53,6 +53,7 @@ export function parseImageManifest(field: string, proto: ProtoManifest | undefin
     }),
     ...parseDisk(field, kind, proto),
     command: parseCommand(`${field}.command`, kind, proto.command),
+    ...parseGuestAgent(`${field}.guest_agent`, kind, proto.guestAgent),
     blobs,
   };
 }
@@ -70,6 +71,16 @@ function parseDisk(
   }
   const format = isDisk && parseEnum(`${field}.disk_format`, diskFormat, DISK_FORMAT_TO_PROTO);
   return { diskFormat: format || undefined, diskMib: mib };
+}
+
+function parseGuestAgent(
+  field: string,
+  kind: ImageKind,
+  hasGuestAgent: boolean,
+): Pick<ImageManifest, "hasGuestAgent"> {
+  if (!hasGuestAgent) return {};
+  if (kind === "rootfs") throw invalidField(field, "true", "unset for a rootfs image");
+  return { hasGuestAgent };
 }
 
 function parseCommand(field: string, kind: ImageKind, command: readonly string[]): string[] {
@@ -108,6 +119,7 @@ export function imageManifestToProto(manifest: ImageManifest): ProtoManifest {
       : ProtoDiskFormat.UNSPECIFIED,
     diskMib: manifest.diskMib,
     command: [...manifest.command],
+    guestAgent: manifest.hasGuestAgent === true,
     blobs: manifest.blobs.map((blob) => ({ ...blob, role: BLOB_ROLE_TO_PROTO[blob.role] })),
   };
 }

@@ -4,6 +4,7 @@
  */
 export * from "./assignment-codec.js";
 export * from "./enums.js";
+export * from "./exec-codec.js";
 export * from "./image-codec.js";
 export * from "./node-codec.js";
 export * from "./numbers.js";

@@ -6,9 +6,16 @@ import type {
   ApplyAssignments,
   ConsoleChunk,
   CopyReport,
+  ExecOutput,
+  ExecRequest,
 } from "@innkeeper/core";
-import { CLIENT_OPTIONS, callUnary } from "@innkeeper/core/platform";
-import { assignmentToProto, parseReport } from "@innkeeper/core/wire";
+import { CLIENT_OPTIONS, callStream, callUnary } from "@innkeeper/core/platform";
+import {
+  assignmentToProto,
+  commandToProto,
+  parseExecOutput,
+  parseReport,
+} from "@innkeeper/core/wire";
 import { AgentServiceClient } from "@innkeeper/proto/innkeeper/agent/v1/agent_service";
 
 export class GrpcAgentDirectory implements AgentDirectory {
@@ -57,6 +64,20 @@ class GrpcAgentClient implements AgentClient {
       { timeoutMs: this.timeoutMs },
     );
     return { bytes: answer.data, nextOffset: answer.nextOffset };
+  }
+
+  async *exec(
+    guestUid: string,
+    request: ExecRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecOutput> {
+    const exec = this.#client.execCopy.bind(this.#client);
+    const asked = { guestUid, command: commandToProto(request) };
+    const idleMs = request.timeoutMs + this.timeoutMs;
+    for await (const { output } of callStream(exec, asked, { idleMs, signal })) {
+      const parsed = parseExecOutput(output);
+      if (parsed !== undefined) yield parsed;
+    }
   }
 
   close(): void {

@@ -1,7 +1,12 @@
 /** GuestService: parses requests, calls the commands, answers from the mirror. */
 import { invalidField, notFound, parseLabels, parseName } from "@innkeeper/core";
 import { serverStream, unary } from "@innkeeper/core/platform";
-import { parseDurationMs, parseInteger, parseRestartPolicy } from "@innkeeper/core/wire";
+import {
+  parseCommand,
+  parseDurationMs,
+  parseInteger,
+  parseRestartPolicy,
+} from "@innkeeper/core/wire";
 import type {
   GuestServiceServer,
   ListGuestsRequest,
@@ -18,6 +23,7 @@ import { resizeGuest } from "../commands/resize-guest.js";
 import { type RunStateVerb, setRunState } from "../commands/set-run-state.js";
 import { type UpdateGuestInput, updateGuest } from "../commands/update-guest.js";
 import type { Controller } from "../controller.js";
+import { execGuest } from "./exec-guest.js";
 import {
   guestToProto,
   parseCpuMillis,
@@ -55,7 +61,7 @@ export function guestService(controller: Controller): GuestServiceServer {
   };
   const verb = (name: RunStateVerb) =>
     unary(log, (request: NamedGuest & { requestId: string }) =>
-      answer(setRunState(controller, name, parseCommand(request))),
+      answer(setRunState(controller, name, parseMutation(request))),
     );
   return {
     createGuest: unary(log, ({ guest, requestId }) =>
@@ -76,7 +82,7 @@ export function guestService(controller: Controller): GuestServiceServer {
       const guest = mirror.guestByUid(uid);
       return { guest: guest && guestToProto(guest) };
     }),
-    deleteGuest: unary(log, (request) => answer(deleteGuest(controller, parseCommand(request)))),
+    deleteGuest: unary(log, (request) => answer(deleteGuest(controller, parseMutation(request)))),
     startGuest: verb("start"),
     stopGuest: verb("stop"),
     pauseGuest: verb("pause"),
@@ -95,6 +101,10 @@ export function guestService(controller: Controller): GuestServiceServer {
     readConsole: serverStream(log, (request, signal) =>
       readConsole(controller, { ...parseGuestRef(request), isFollowing: request.follow, signal }),
     ),
+    execGuest: serverStream(log, (request, signal) => {
+      const command = parseCommand("command", request.command);
+      return execGuest(controller, { ...parseGuestRef(request), request: command, signal });
+    }),
   };
 }
 
@@ -105,7 +115,7 @@ function parseGuestRef({ projectId, guestId }: NamedGuest): NamedGuest {
   };
 }
 
-function parseCommand(request: NamedGuest & { requestId: string }): GuestCommand {
+function parseMutation(request: NamedGuest & { requestId: string }): GuestCommand {
   return { ...parseGuestRef(request), requestId: parseRequestId(request.requestId) };
 }
 
@@ -113,7 +123,7 @@ function parseMigrate(request: MigrateGuestRequest) {
   const range = { min: 0, max: 60_000 };
   const asked = parseInteger("downtime_ms_max", request.downtimeMsMax, range);
   return {
-    ...parseCommand(request),
+    ...parseMutation(request),
     targetNodeId: parseOptionalName("target_node_id", request.targetNodeId),
     downtimeMsMax: asked === 0 ? DOWNTIME_MS_DEFAULT : asked,
   };
@@ -125,7 +135,7 @@ function parseResize(request: ResizeGuestRequest) {
     throw invalidField("cpu_millis", "unset", "at least one of cpu_millis and memory_mib");
   }
   return {
-    ...parseCommand(request),
+    ...parseMutation(request),
     cpuMillis: cpuMillis === undefined ? undefined : parseCpuMillis("cpu_millis", cpuMillis),
     memoryMib: memoryMib === undefined ? undefined : parseMemoryMib("memory_mib", memoryMib),
   };

@@ -63,7 +63,7 @@ function put(change: Partial<Operation>) {
 async function messages(operationId = RUNNING.id): Promise<string[]> {
   const watch = client.watchOperation.bind(client);
   const seen: string[] = [];
-  for await (const { operation } of callStream(watch, { operationId }, SILENT_MS_MAX)) {
+  for await (const { operation } of callStream(watch, { operationId }, { idleMs: SILENT_MS_MAX })) {
     seen.push(operation?.message ?? "");
     if (operation?.done !== true && compactions === 0) await finish();
   }

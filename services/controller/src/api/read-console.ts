@@ -3,10 +3,11 @@
  * it has moved, what is left of its console on the old node comes first, so nothing that the guest
  * wrote is missed.
  */
-import { DomainError, type Guest, precondition } from "@innkeeper/core";
+import { DomainError } from "@innkeeper/core";
 import type { ReadConsoleResponse } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import { findGuest, type GuestRef } from "../commands/change-guest.js";
 import type { Controller } from "../controller.js";
+import { type GuestPlace, isSamePlace, notPlaced, placeOf } from "./guest-place.js";
 
 const BYTES_MAX = 64 * 1024;
 /** Pause between looks when following and nothing came. */
@@ -18,13 +19,6 @@ const NOTHING = new Uint8Array(0);
 const MAY_PASS: readonly DomainError["kind"][] = ["unavailable", "timeout", "not-found"];
 
 type ConsoleRequest = GuestRef & { readonly isFollowing: boolean; readonly signal: AbortSignal };
-
-interface ConsolePlace {
-  readonly nodeId: string;
-  readonly epoch: number;
-  /** Changes when the agent restarts. */
-  readonly address: string;
-}
 
 /**
  * @throws `not-found`, `precondition` (GUEST_NOT_PLACED), `unavailable` when the node does not
@@ -50,7 +44,7 @@ export async function* readConsole(
 
 class ConsoleReader {
   readonly #guestUid: string;
-  #place: ConsolePlace | undefined;
+  #place: GuestPlace | undefined;
   #offset = 0;
 
   constructor(
@@ -91,23 +85,6 @@ class ConsoleReader {
     this.#offset = piece.nextOffset;
     return piece.bytes;
   }
-}
-
-/** Undefined while the guest has no place. */
-function placeOf({ mirror }: Controller, guest: Guest): ConsolePlace | undefined {
-  const { placement } = guest.status;
-  const node = placement && mirror.node(placement.nodeId)?.value;
-  if (placement === undefined || node === undefined) return undefined;
-  return { nodeId: placement.nodeId, epoch: placement.epoch, address: node.address };
-}
-
-function isSamePlace(left: ConsolePlace | undefined, right: ConsolePlace | undefined): boolean {
-  return left?.nodeId === right?.nodeId && left?.epoch === right?.epoch;
-}
-
-function notPlaced(guest: Guest): DomainError {
-  const message = `guest "${guest.id}" is ${guest.status.phase} and has no console yet`;
-  return precondition("GUEST_NOT_PLACED", message, { guest: guest.id });
 }
 
 function pause({ clock }: Controller, delayMs: number): Promise<void> {

@@ -87,5 +87,8 @@ const agent: AgentClient = {
     });
   },
   readConsole: () => Promise.reject(new Error("nobody reads here")),
+  exec: () => {
+    throw new Error("nobody runs commands here");
+  },
   close: () => undefined,
 };

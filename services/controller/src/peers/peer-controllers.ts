@@ -57,7 +57,7 @@ export class PeerControllers {
     for (const { address } of this.#others()) {
       const client = this.#clientFor(address);
       const read = (request: { sha256: string }) => client.readBlob(request, passedOn());
-      const pieces = callStream(read, { sha256 }, this.options.timeoutMs);
+      const pieces = callStream(read, { sha256 }, { idleMs: this.options.timeoutMs });
       try {
         const first = await pieces.next();
         if (!first.done) yield first.value.data;

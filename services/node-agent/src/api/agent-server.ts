@@ -1,8 +1,15 @@
 /** The agent's gRPC server: called by the leader only. */
 import type { Server } from "@grpc/grpc-js";
 import { type Logger, parseUuid, unavailable } from "@innkeeper/core";
-import { createServer, tolerant, unary } from "@innkeeper/core/platform";
-import { parseAddress, parseAssignment, parseInteger, reportToProto } from "@innkeeper/core/wire";
+import { createServer, serverStream, tolerant, unary } from "@innkeeper/core/platform";
+import {
+  execOutputToProto,
+  parseAddress,
+  parseAssignment,
+  parseCommand,
+  parseInteger,
+  reportToProto,
+} from "@innkeeper/core/wire";
 import {
   type AgentServiceServer,
   AgentServiceService,
@@ -48,6 +55,13 @@ function agentService(agentNow: () => Agent | undefined, log: Logger): AgentServ
       const bytesMax = parseInteger("bytes_max", request.bytesMax, limit);
       const { bytes, nextOffset } = await ready().readConsole(guestUid, offset, bytesMax);
       return { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), nextOffset };
+    }),
+    execCopy: serverStream(log, async function* ({ guestUid, command }, signal) {
+      const uid = parseUuid("guest_uid", guestUid);
+      const request = parseCommand("command", command);
+      for await (const output of ready().exec(uid, request, signal)) {
+        yield { output: execOutputToProto(output) };
+      }
     }),
   };
 }

@@ -57,7 +57,11 @@ export class GrpcControllerClient implements ControllerClient {
   async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
     const client = this.#clientFor(this.#order[0] ?? "");
     try {
-      const pieces = callStream(client.readBlob.bind(client), { sha256 }, this.timeoutMs);
+      const pieces = callStream(
+        client.readBlob.bind(client),
+        { sha256 },
+        { idleMs: this.timeoutMs },
+      );
       for await (const { data } of pieces) yield data;
     } catch (error) {
       if (isElsewhere(error)) this.#askLast();

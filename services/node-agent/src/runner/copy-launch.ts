@@ -7,5 +7,6 @@ export function copyLaunch(
 ): CopyLaunch {
   const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMibMax } = assignment;
   const size = { vcpuCount, cpuMillis, memoryMib: memoryMibMax };
-  return { guestUid, epoch, mode, ...size, ...prepared };
+  const hasGuestAgent = assignment.image.hasGuestAgent === true;
+  return { guestUid, epoch, mode, ...size, hasGuestAgent, ...prepared };
 }

@@ -9,7 +9,6 @@ import {
   afterExit,
   afterLaunch,
   assertNever,
-  type ConsoleChunk,
   type CopyAction,
   type CopyExit,
   type CopyPlan,
@@ -33,6 +32,7 @@ import {
 } from "@innkeeper/core";
 import { copyLaunch } from "./copy-launch.js";
 import { type CopySources, prepareSources } from "./fetch-image.js";
+import type { GuestCopies } from "./guest-access.js";
 import { OutgoingMigration } from "./outgoing-migration.js";
 import { ResourceSetter } from "./resource-setter.js";
 import type { RunnerContext } from "./runner-context.js";
@@ -150,11 +150,8 @@ export class GuestRunner {
     return usage && { guestUid: this.guestUid, ...usage, readAtMs };
   }
 
-  /** @throws `unavailable` when there is no copy to read from. */
-  async readConsole(offset: number, bytesMax: number): Promise<ConsoleChunk> {
-    const copy = this.#copy ?? this.#lastCopy;
-    if (copy === undefined) throw unavailable("console", "the guest has no copy here now");
-    return await copy.readConsole(offset, bytesMax);
+  get copies(): GuestCopies {
+    return { present: this.#copy, former: this.#lastCopy };
   }
 
   async #run(): Promise<void> {

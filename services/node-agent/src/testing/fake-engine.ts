@@ -11,6 +11,8 @@ import type {
   CopyUsage,
   Engine,
   EngineCopy,
+  ExecOutput,
+  ExecRequest,
   MigrateOptions,
   MigrationProgress,
 } from "@innkeeper/core";
@@ -153,6 +155,17 @@ export class FakeCopy implements EngineCopy {
 
   readConsole(offset: number): Promise<{ bytes: Uint8Array; nextOffset: number }> {
     return Promise.resolve({ bytes: Buffer.from("console"), nextOffset: offset + 7 });
+  }
+
+  /** Says what it was asked, then goes on until it is told to stop. */
+  async *exec({ words }: ExecRequest, signal: AbortSignal): AsyncGenerator<ExecOutput> {
+    this.#note(`exec ${words.join(" ")}`);
+    yield { kind: "stdout", bytes: Buffer.from(words.join(" ")) };
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    yield { kind: "exit", code: 0, isCut: false };
   }
 
   /** The copy ends by itself. */

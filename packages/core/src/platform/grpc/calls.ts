@@ -46,17 +46,25 @@ export function callUnary<Request, Response>(
   });
 }
 
+export interface StreamCallOptions {
+  /** Each message must come within this time of being asked for. */
+  readonly idleMs: number;
+  /** Breaks the call off: the other side hears of it at once. */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Reads a stream to its end. A reader may take its time, but each message must come within `idleMs`
- * of being asked for.
+ * Reads a stream to its end. A reader may take its time.
  * @throws the `DomainError` of the stream's end; `timeout` when the other side is silent.
  */
 export async function* callStream<Request, Response>(
   method: StreamMethod<Request, Response>,
   request: Request,
-  idleMs: number,
+  { idleMs, signal }: StreamCallOptions,
 ): AsyncGenerator<Response> {
   const call = method(request);
+  const cancel = (): void => call.cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
   const messages = call[Symbol.asyncIterator]();
   let isSilent = false;
   const next = async (): Promise<IteratorResult<Response>> => {
@@ -75,6 +83,7 @@ export async function* callStream<Request, Response>(
   } catch (error) {
     throw isSilent ? silent(idleMs) : fromServiceError(error);
   } finally {
+    signal?.removeEventListener("abort", cancel);
     call.cancel();
   }
 }

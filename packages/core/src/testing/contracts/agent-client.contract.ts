@@ -2,9 +2,10 @@
  * What every way from the leader to an agent must do (ports/agent-client.ts): pass requests and
  * answers on as they are, errors with their kind, and say `unavailable` when nobody is there.
  */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CopyReport } from "../../domain/assignment.js";
-import { conflict, notFound } from "../../domain/errors.js";
+import { conflict, notFound, precondition } from "../../domain/errors.js";
+import type { ExecOutput, ExecRequest } from "../../domain/exec.js";
 import type {
   AgentClient,
   AgentDirectory,
@@ -41,6 +42,22 @@ class RecordingAgent implements AgentHandler {
     if (this.error !== undefined) return Promise.reject(this.error);
     return Promise.resolve({ bytes: Uint8Array.of(0, 255, 10), nextOffset: offset + 3 });
   }
+
+  /** Prints its words, waits until it is told to stop if it is `wait`, and ends. */
+  async *exec(
+    guestUid: string,
+    request: ExecRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecOutput> {
+    const { words, input, timeoutMs } = request;
+    this.asked.push([guestUid, [...words], [...input], timeoutMs]);
+    if (this.error !== undefined) throw this.error;
+    yield { kind: "stdout", bytes: Uint8Array.of(0, 255, 10) };
+    yield { kind: "stderr", bytes: Uint8Array.of(7) };
+    if (words[0] === "wait") await aborted(signal);
+    this.asked.push("the command has ended");
+    yield { kind: "exit", code: 137, isCut: true };
+  }
 }
 
 export function agentClientContract(name: string, open: Open): void {
@@ -73,6 +90,46 @@ export function agentClientContract(name: string, open: Open): void {
       const { bytes, nextOffset } = await client().readConsole(guestUid, 4, 100);
       expect([...bytes, nextOffset]).toEqual([0, 255, 10, 7]);
       expect(agent.asked).toEqual([[guestUid, 4, 100]]);
+    });
+
+    it("passes a command on as it is, and what comes of it", async () => {
+      const { guestUid } = anAssignment();
+      const request = {
+        words: ["sh", "-c", "ä 'x'"],
+        input: Uint8Array.of(0, 255),
+        timeoutMs: 1500,
+      };
+      const { signal } = new AbortController();
+      const outputs = [];
+      for await (const each of client().exec(guestUid, request, signal)) outputs.push(plain(each));
+      expect(outputs).toEqual([
+        { kind: "stdout", bytes: [0, 255, 10] },
+        { kind: "stderr", bytes: [7] },
+        { kind: "exit", code: 137, isCut: true },
+      ]);
+      expect(agent.asked[0]).toEqual([guestUid, request.words, [0, 255], 1500]);
+    });
+
+    it("tells the agent that the one who asked for a command has gone", async () => {
+      const abort = new AbortController();
+      const request = { words: ["wait"], input: new Uint8Array(0), timeoutMs: 60_000 };
+      const outputs = client().exec(anAssignment().guestUid, request, abort.signal);
+      for await (const { kind } of outputs) {
+        if (kind === "stderr") break;
+      }
+      abort.abort();
+      await vi.waitFor(() => expect(agent.asked).toContain("the command has ended"));
+    });
+
+    it("passes on why a command cannot be run", async () => {
+      agent.error = precondition("COMMAND_NOT_STARTED", "no such program");
+      const request = { words: ["x"], input: new Uint8Array(0), timeoutMs: 1000 };
+      const { signal } = new AbortController();
+      const outputs = client().exec(anAssignment().guestUid, request, signal);
+      await expect(outputs[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+        kind: "precondition",
+        reason: "COMMAND_NOT_STARTED",
+      });
     });
 
     it("passes errors on with kind, reason and metadata", async () => {
@@ -110,4 +167,15 @@ export function agentClientContract(name: string, open: Open): void {
       expect(agent.asked).toHaveLength(50);
     });
   });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function plain(output: ExecOutput) {
+  return output.kind === "exit" ? output : { ...output, bytes: [...output.bytes] };
 }

@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CopyRef } from "../../domain/copy.js";
 import type { CopyLaunch, EngineCopy } from "../../ports/engine.js";
+import { engineExecContract } from "./engine-exec.contract.js";
 import { EngineBench, type EngineHarness } from "./engine-harness.js";
 import { engineMigrationContract } from "./engine-migration.contract.js";
 import { engineResourcesContract } from "./engine-resources.contract.js";
@@ -13,13 +14,15 @@ import { engineRestartContract } from "./engine-restart.contract.js";
 export interface EngineUnderTest {
   /** False: it says so by its ability, and refuses to receive. */
   readonly canMigrate: boolean;
+  /** False: its guests of the contract have no agent that could run a command. */
+  readonly canExec: boolean;
 }
 
 /** @param makeHarness called once for each test */
 export function engineContract(
   name: string,
   makeHarness: () => EngineHarness | Promise<EngineHarness>,
-  { canMigrate }: EngineUnderTest = { canMigrate: true },
+  { canMigrate, canExec }: EngineUnderTest,
 ): void {
   describe(`engine contract: ${name}`, () => {
     let present: EngineBench;
@@ -37,6 +40,7 @@ export function engineContract(
     describe("the end (E3, E6)", () => ending(bench));
     describe("after the end", () => afterTheEnd(bench));
     describe("console", () => consoles(bench));
+    describe("commands", () => engineExecContract(bench, canExec));
     describe("restart of the agent (E1)", () => engineRestartContract(bench));
     if (canMigrate) describe("migration (E5)", () => engineMigrationContract(bench));
     else describe("no migration", () => staying(bench));

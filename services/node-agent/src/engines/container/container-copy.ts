@@ -9,6 +9,8 @@ import {
   type CopyUsage,
   type DomainError,
   type EngineCopy,
+  type ExecOutput,
+  type ExecRequest,
   type LaunchSize,
   type Logger,
   precondition,
@@ -17,6 +19,7 @@ import { limitsOf } from "./bundle.js";
 import { type Cgroup, canLimitSwap } from "./cgroup.js";
 import { ConsoleParts } from "./console-parts.js";
 import type { ContainerDirectory, Launched } from "./container-directory.js";
+import { execInContainer } from "./container-exec.js";
 import { exitOf } from "./exit-reason.js";
 import type { Holder } from "./holder.js";
 import { runtimeVerb, type Verb } from "./runtime.js";
@@ -114,6 +117,12 @@ export class ContainerCopy implements EngineCopy {
     return new Promise<ConsoleChunk>((resolve) => {
       resolve(this.#console.read(offset, bytesMax));
     });
+  }
+
+  exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput> {
+    this.#refuseIfEnded();
+    const { launched, directory, clock } = this.#parts;
+    return execInContainer({ directory, runtime: launched.runtime, clock }, request, signal);
   }
 
   /** Lets go of the holder without touching the guest. `ended` then never resolves. */

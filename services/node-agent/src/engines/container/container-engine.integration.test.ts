@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { CopyLaunch, CopyRef, EngineCopy } from "@innkeeper/core";
+import type { CopyLaunch, CopyRef, EngineCopy, ExecRequest } from "@innkeeper/core";
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { silentLogger } from "@innkeeper/core/testing";
 import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
@@ -41,8 +41,9 @@ const MIB = 1024 * 1024;
 const isRoot = process.getuid?.() === 0;
 const whereTheyRun = isRoot ? describe : (): void => undefined;
 
-if (isRoot) engineContract("container", containerHarness, { canMigrate: false });
-else it("says that containers need root", saysThatRootIsNeeded);
+if (isRoot) {
+  engineContract("container", containerHarness, { canMigrate: false, canExec: true });
+} else it("says that containers need root", saysThatRootIsNeeded);
 
 let bench: EngineBench;
 let root: string;
@@ -97,6 +98,85 @@ whereTheyRun("what a guest is", () => {
     expect(await bench.consoleOf(reader)).toMatch(/^root:x:0/);
   });
 });
+
+whereTheyRun("commands in a guest", () => {
+  withBench();
+
+  it("have its rights, its limits and its files, and none of the host's", async () => {
+    const copy = await runShell("echo mine > /tmp/file; echo ready; sleep 60");
+    await untilSays(copy, /ready/);
+    const group = new Cgroup(copyName(copy.ref));
+    const before = group.processes.length;
+    const seen = "cat /tmp/file /proc/self/uid_map /proc/self/status; mount -t tmpfs n /tmp";
+    const { out, err, code } = await shellIn(copy, seen);
+    expect(out).toMatch(/^mine\s+0 +2000000000 +65536\s/);
+    expect(out).toMatch(/^Seccomp:\t2$/m);
+    expect(out).toMatch(/^NoNewPrivs:\t1$/m);
+    expect([err, code]).toEqual([expect.stringContaining("denied"), 1]);
+    const counted = shellIn(copy, "sleep 1");
+    await waitUntil("it counts as the guest's", async () => group.processes.length > before);
+    expect((await counted).code).toBe(0);
+  });
+
+  it("get their input, give both outputs apart, and end with their code", async () => {
+    const copy = await runShell("sleep 60");
+    const input = Buffer.from("in");
+    expect(await shellIn(copy, "cat; echo bad >&2; exit 7", { input })).toEqual({
+      out: "in",
+      err: "bad\n",
+      code: 7,
+      isCut: false,
+    });
+    expect(await shellIn(copy, "kill -9 $$")).toMatchObject({ code: 137 });
+  });
+
+  it("are ended, with all they started, when their time is over", async () => {
+    const copy = await runShell("sleep 60");
+    const group = new Cgroup(copyName(copy.ref));
+    const before = group.processes.length;
+    const late = shellIn(copy, "sleep 100 & sleep 100", { timeoutMs: 500 });
+    await expect(late).rejects.toMatchObject({ kind: "timeout", reason: "EXEC_TIMED_OUT" });
+    await waitUntil("the command to be gone", async () => group.processes.length === before);
+    expect(readdirSync(path.join(root, "one", copyName(copy.ref)))).not.toContainEqual(
+      expect.stringMatching(/^exec/),
+    );
+  });
+
+  it("are ended when nobody listens any more", async () => {
+    const copy = await runShell("sleep 60");
+    const group = new Cgroup(copyName(copy.ref));
+    const before = group.processes.length;
+    const abort = new AbortController();
+    const gone = shellIn(copy, "sleep 100", abort);
+    await waitUntil("the command to run", async () => group.processes.length > before);
+    abort.abort();
+    await expect(gone).rejects.toMatchObject({ kind: "cancelled" });
+    await waitUntil("the command to be gone", async () => group.processes.length === before);
+  });
+
+  it("give no more than a bounded part of what they print", async () => {
+    const copy = await runShell("sleep 60");
+    const { out, isCut, code } = await shellIn(copy, "head -c 17825792 /dev/zero");
+    expect([out.length, isCut, code]).toEqual([16 * MIB, true, 0]);
+  });
+});
+
+type ShellOptions = Partial<ExecRequest> & { readonly signal?: AbortSignal };
+
+async function shellIn(
+  copy: EngineCopy,
+  script: string,
+  { signal = new AbortController().signal, ...options }: ShellOptions = {},
+) {
+  const request = { input: new Uint8Array(0), timeoutMs: 20_000, ...options };
+  const text = { stdout: "", stderr: "" };
+  let [code, isCut] = [-1, false];
+  for await (const each of copy.exec({ words: ["sh", "-c", script], ...request }, signal)) {
+    if (each.kind === "exit") [code, isCut] = [each.code, each.isCut];
+    else text[each.kind] += Buffer.from(each.bytes).toString("latin1");
+  }
+  return { out: text.stdout, err: text.stderr, code, isCut };
+}
 
 whereTheyRun("the resources of a guest", () => {
   withBench();

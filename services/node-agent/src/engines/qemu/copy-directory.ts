@@ -3,7 +3,7 @@
  * QEMU runs inside it and names its files relatively, so no path of ours is ever parsed by QEMU,
  * however odd the data directory's name is.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { CopyRef } from "@innkeeper/core";
@@ -13,6 +13,8 @@ import { copyName } from "../copy-name.js";
 export const COPY_FILES = {
   monitor: "qmp.sock",
   serial: "serial.sock",
+  /** Of the guest agent; only there for images that run one. */
+  agent: "agent.sock",
   console: "console.log",
   errors: "qemu.log",
   pid: "qemu.pid",
@@ -54,6 +56,10 @@ export class CopyDirectory {
     );
   }
 
+  get hasAgentSocket(): boolean {
+    return existsSync(this.file("agent"));
+  }
+
   async isMarkedIncoming(): Promise<boolean> {
     return (await readOrEmpty(this.file("incoming"))) !== "";
   }
@@ -81,7 +87,7 @@ export class CopyDirectory {
    * one.
    */
   async withSocketPath<T>(
-    name: "monitor" | "serial",
+    name: "monitor" | "serial" | "agent",
     use: (address: string) => Promise<T>,
   ): Promise<T> {
     const full = this.file(name);

@@ -67,6 +67,10 @@ export class EndedCopy implements EngineCopy {
     return this.#refuse();
   }
 
+  exec(): never {
+    throw copyEnded(this.ref);
+  }
+
   #refuse(): Promise<never> {
     return Promise.reject(copyEnded(this.ref));
   }

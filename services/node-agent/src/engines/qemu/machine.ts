@@ -13,6 +13,7 @@ import {
   precondition,
 } from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
+import { agentArguments } from "./agent-arguments.js";
 import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
 import type { QemuMode } from "./modes.js";
@@ -57,6 +58,7 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...["-qmp", `unix:${COPY_FILES.monitor},server=on,wait=off`],
     ...["-no-reboot", "-trace", "qemu_system_shutdown_request"],
     ...consoleArguments(),
+    ...(launch.hasGuestAgent === true ? agentArguments(mode) : []),
     ...devices(mode, launch.guestUid),
     ...diskArguments(launch.disks, mode),
     ...bootArguments(launch, machine),

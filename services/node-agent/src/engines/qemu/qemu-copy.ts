@@ -8,8 +8,11 @@ import {
   type CopyRunState,
   type CopyUsage,
   type EngineCopy,
+  type ExecOutput,
+  type ExecRequest,
   type MigrateOptions,
   type MigrationProgress,
+  noGuestAgent,
   precondition,
   unavailable,
 } from "@innkeeper/core";
@@ -18,6 +21,8 @@ import { ConsoleLog } from "./console-log.js";
 import type { CopyCgroup } from "./copy-cgroup.js";
 import type { CopyDirectory } from "./copy-directory.js";
 import { brokenBy, exitOf } from "./exit-reason.js";
+import type { GuestAgent } from "./guest-agent.js";
+import { execByAgent } from "./guest-exec.js";
 import { sendMigration } from "./outgoing-migration.js";
 import type { QemuProcess } from "./qemu-process.js";
 import type { QmpClient } from "./qmp-client.js";
@@ -32,6 +37,8 @@ export interface QemuCopyParts {
   readonly cgroup: CopyCgroup;
   readonly process: QemuProcess;
   readonly qmp: QmpClient;
+  /** Undefined where the image has none. */
+  readonly agent: GuestAgent | undefined;
   readonly clock: Clock;
   /** Address on which migrations are received. */
   readonly migrationHost: string;
@@ -110,7 +117,9 @@ export class QemuCopy implements EngineCopy {
     return Promise.resolve(this.#isOver ? undefined : (cgroup.usage() ?? process.usage()));
   }
 
+  /** By the guest's agent; by the power button where there is none, or it is silent. */
   async requestShutdown(): Promise<void> {
+    if ((await this.#parts.agent?.shutDown()) === true) return;
     await this.#parts.qmp.execute("system_powerdown");
   }
 
@@ -149,10 +158,17 @@ export class QemuCopy implements EngineCopy {
     });
   }
 
+  exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput> {
+    const { agent, clock } = this.#parts;
+    if (agent === undefined) throw noGuestAgent(this.ref.guestUid);
+    return execByAgent({ agent, clock }, request, signal);
+  }
+
   /** Lets go of the monitor without touching the guest. `ended` then never resolves. */
   release(): void {
     this.#isOver = true;
     this.#cancelTrim();
+    this.#parts.agent?.close();
     this.#parts.qmp.close();
   }
 
@@ -170,6 +186,7 @@ export class QemuCopy implements EngineCopy {
     if (this.#isOver) return await new Promise(() => undefined);
     this.#isOver = true;
     this.#cancelTrim();
+    this.#parts.agent?.close();
     if (!(await process.isGoneWithin(END_TIMEOUT_MS))) {
       process.kill();
       await process.isGoneWithin(END_TIMEOUT_MS);

@@ -36,9 +36,10 @@ afterAll(() => {
   rmSync(shared, { recursive: true });
 });
 
-engineContract("qemu, paravirt", () => qemuHarness("paravirt"));
-engineContract("qemu, hybrid", () => qemuHarness("hybrid"));
-engineContract("qemu, full", () => qemuHarness("full"), { canMigrate: false });
+const MOVING = { canMigrate: true, canExec: false };
+engineContract("qemu, paravirt", () => qemuHarness("paravirt"), MOVING);
+engineContract("qemu, hybrid", () => qemuHarness("hybrid"), MOVING);
+engineContract("qemu, full", () => qemuHarness("full"), { canMigrate: false, canExec: false });
 
 /** What each mode boots here. */
 const BOOTS = { paravirt: "kernel", hybrid: "kernel", full: "disk" } as const;

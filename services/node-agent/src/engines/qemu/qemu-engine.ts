@@ -20,6 +20,7 @@ import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
 import { CopyDirectory } from "./copy-directory.js";
 import { EndedCopy } from "./ended-copy.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
+import { GuestAgent, openAgentSocket } from "./guest-agent.js";
 import { hostTscKhz } from "./host-tsc.js";
 import { type QemuAcceleration, qemuArguments } from "./machine.js";
 import { isQemuMode } from "./modes.js";
@@ -183,7 +184,14 @@ class QemuEngine implements Engine {
   }): QemuCopy {
     const { clock, migrationHost, migrationAdvertise = migrationHost } = this.options;
     const cgroup = new CopyCgroup(copyName(parts.directory.ref));
-    return new QemuCopy({ ...parts, cgroup, clock, migrationHost, migrationAdvertise });
+    const agent = this.#agentOf(parts.directory);
+    return new QemuCopy({ ...parts, agent, cgroup, clock, migrationHost, migrationAdvertise });
+  }
+
+  #agentOf(directory: CopyDirectory): GuestAgent | undefined {
+    if (!directory.hasAgentSocket) return undefined;
+    const open = () => directory.withSocketPath("agent", openAgentSocket);
+    return new GuestAgent(open, this.options.clock);
   }
 
   #track(copy: QemuCopy): QemuCopy {

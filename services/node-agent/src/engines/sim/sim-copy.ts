@@ -12,8 +12,11 @@ import {
   type CopyResources,
   type CopyRunState,
   type CopyUsage,
+  commandNotStarted,
   DomainError,
   type EngineCopy,
+  type ExecOutput,
+  type ExecRequest,
   type MigrateOptions,
   type MigrationProgress,
   precondition,
@@ -174,6 +177,16 @@ export class SimCopy implements EngineCopy {
     const firstBeat = Math.floor(consoleFromMs / beatEveryMs) + 1;
     const lastBeat = Math.floor(ranForAt(life, this.context.nowMs()) / beatEveryMs);
     return readBeats({ firstBeat, lastBeat, offset, bytesMax });
+  }
+
+  /** Its only program repeats its arguments and its input. */
+  async *exec({ words, input }: ExecRequest): AsyncGenerator<ExecOutput> {
+    this.#living();
+    const [program = "", ...rest] = words;
+    if (program !== "echo") throw commandNotStarted(program, "a simulated guest has only echo");
+    yield { kind: "stdout", bytes: new TextEncoder().encode(`${rest.join(" ")}\n`) };
+    if (input.length > 0) yield { kind: "stdout", bytes: input };
+    yield { kind: "exit", code: 0, isCut: false };
   }
 
   /** Joins a stream to the same target that an earlier agent process began. */

@@ -15,9 +15,12 @@ import { directorySimStorage, MemorySimStorage, type SimStorage } from "./sim-st
 const WITHIN_MS = 20_000;
 const BROKEN = "broken";
 
-engineContract("sim, in memory", () => simHarness(new MemorySimStorage(), ["/one", "/two"]));
+const ABLE = { canMigrate: true, canExec: true };
+engineContract("sim, in memory", () => simHarness(new MemorySimStorage(), ["/one", "/two"]), ABLE);
 
-engineContract("sim, in a directory", () => {
+engineContract("sim, in a directory", directoryHarness, ABLE);
+
+function directoryHarness(): EngineHarness {
   const root = mkdtempSync(path.join(tmpdir(), "innkeeper-sim-"));
   const hosts = [path.join(root, "one"), path.join(root, "two")] as const;
   const harness = simHarness(directorySimStorage, hosts);
@@ -33,7 +36,7 @@ engineContract("sim, in a directory", () => {
       ),
     ],
   };
-});
+}
 
 function simHarness(
   storage: SimStorage,

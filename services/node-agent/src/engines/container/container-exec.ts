@@ -1,0 +1,178 @@
+/**
+ * Commands inside a container, by the runtime: they get the namespaces, control group, seccomp
+ * profile and rights of the container's first process.
+ *
+ * X1 However it ends, no process of the command's group is left.
+ * X2 What is not read is not fetched from the command: it waits, and takes no memory here.
+ */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import {
+  type Clock,
+  commandNotStarted,
+  EXEC_OUTPUT_BYTES_MAX,
+  type ExecOutput,
+  type ExecRequest,
+  execBrokenOff,
+  execTimedOut,
+} from "@innkeeper/core";
+import type { ContainerDirectory } from "./container-directory.js";
+import { HOLDER_FILES } from "./holder-script.js";
+import { mergeOutput } from "./merge-output.js";
+import type { Runtime } from "./runtimes.js";
+
+/** How long what a command left in the background may go on printing into its output. */
+const SILENCE_MS = 500;
+/** What the runtime says of a command that it cannot start. */
+const COMPLAINT_BYTES_MAX = 4096;
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+export interface ContainerExecContext {
+  readonly directory: ContainerDirectory;
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+}
+
+/** See `EngineCopy.exec`. */
+export async function* execInContainer(
+  { directory, runtime, clock }: ContainerExecContext,
+  request: ExecRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ExecOutput> {
+  const command = new RunningCommand(directory, runtime, request);
+  const cancelTimer = clock.schedule(request.timeoutMs, () => command.end("timeout"));
+  const onAbort = (): void => command.end("broken-off");
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    yield* command.outputs(clock);
+    yield await command.exit();
+  } finally {
+    cancelTimer();
+    signal.removeEventListener("abort", onAbort);
+    command.end("broken-off");
+    command.forget();
+  }
+}
+
+class RunningCommand {
+  readonly #child: Child;
+  readonly #pidFile = `exec.${randomUUID()}`;
+  readonly #exited: Promise<unknown>;
+  #why: "timeout" | "broken-off" | undefined;
+  #complaint = "";
+  #isOver = false;
+  #leftBytes = EXEC_OUTPUT_BYTES_MAX;
+
+  constructor(
+    private readonly directory: ContainerDirectory,
+    runtime: Runtime,
+    private readonly request: ExecRequest,
+  ) {
+    const state = ["--root", HOLDER_FILES.runtimeState];
+    const exec = ["exec", "--pid-file", this.#pidFile, directory.name];
+    this.#child = spawn(runtime, [...state, ...exec, ...request.words], {
+      cwd: directory.path,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#exited = once(this.#child, "exit").catch(() => undefined);
+    void this.#exited.then(() => {
+      this.#isOver = true;
+    });
+    this.#child.stdin.on("error", () => undefined);
+    this.#child.stdin.end(request.input);
+  }
+
+  /** What it prints; what the runtime prints before it has started the command is kept apart. */
+  async *outputs(clock: Clock): AsyncGenerator<ExecOutput> {
+    const { stdout, stderr } = this.#child;
+    const exited = this.#exited;
+    for await (const output of mergeOutput({ stdout, stderr, exited, clock }, SILENCE_MS)) {
+      if (this.#hasStarted) {
+        yield* this.#heldBack();
+        yield* this.#bounded(output.kind, output.bytes);
+      } else if (output.kind === "stderr" && this.#complaint.length < COMPLAINT_BYTES_MAX) {
+        this.#complaint += Buffer.from(output.bytes).toString();
+      }
+    }
+    if (this.#hasStarted) yield* this.#heldBack();
+  }
+
+  async exit(): Promise<ExecOutput> {
+    await this.#exited;
+    if (this.#why === "timeout") throw execTimedOut(this.request.timeoutMs);
+    if (this.#why === "broken-off") throw execBrokenOff();
+    if (!this.#hasStarted) throw commandNotStarted(this.request.words[0] ?? "", this.#lastWords());
+    const { exitCode, signalCode } = this.#child;
+    const code = exitCode ?? 128 + (signalCode ? constants.signals[signalCode] : 0);
+    return { kind: "exit", code, isCut: this.#leftBytes < 0 };
+  }
+
+  /** Idempotent; a command that has ended is left alone. */
+  end(why: "timeout" | "broken-off"): void {
+    if (this.#isOver) return;
+    this.#why ??= why;
+    const pid = this.#pid();
+    if (pid !== undefined && isIn(this.directory.name, pid)) killGroup(pid);
+    this.#child.kill("SIGKILL");
+  }
+
+  forget(): void {
+    rmSync(this.directory.file(this.#pidFile), { force: true });
+  }
+
+  /** The runtime notes the process id when the command runs. */
+  get #hasStarted(): boolean {
+    return existsSync(this.directory.file(this.#pidFile));
+  }
+
+  *#heldBack(): Generator<ExecOutput> {
+    const bytes = Buffer.from(this.#complaint);
+    this.#complaint = "";
+    if (bytes.length > 0) yield* this.#bounded("stderr", bytes);
+  }
+
+  *#bounded(kind: "stdout" | "stderr", bytes: Uint8Array): Generator<ExecOutput> {
+    const kept = bytes.subarray(0, Math.max(0, this.#leftBytes));
+    this.#leftBytes -= bytes.length;
+    if (kept.length > 0) yield { kind, bytes: kept };
+  }
+
+  #lastWords(): string {
+    const said = this.#complaint.trim().split("\n").at(-1) ?? "";
+    const [, quoted] = /msg="((?:[^"\\]|\\.)*)"/.exec(said) ?? [];
+    const why = (quoted ?? said).replaceAll('\\"', '"').replace(/^.*start container process: /, "");
+    return why || "the runtime did not start it";
+  }
+
+  #pid(): number | undefined {
+    try {
+      return Number(readFileSync(this.directory.file(this.#pidFile), "utf8")) || undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** A process id that the system gave to somebody else is never touched. */
+function isIn(name: string, pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(name);
+  } catch {
+    return false;
+  }
+}
+
+/** The runtime makes each command the leader of a group. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended between the look and the kill.
+  }
+}

@@ -29,6 +29,7 @@ import type { Runtime } from "./runtimes.js";
 const SILENCE_MS = 500;
 /** What the runtime says of a command that it cannot start. */
 const COMPLAINT_BYTES_MAX = 4096;
+const START_POLL_MS = 2;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -88,19 +89,18 @@ class RunningCommand {
     this.#child.stdin.end(request.input);
   }
 
-  /** What it prints; what the runtime prints before it has started the command is kept apart. */
+  /** What it prints; what the runtime prints that cannot start it is kept apart. */
   async *outputs(clock: Clock): AsyncGenerator<ExecOutput> {
     const { stdout, stderr } = this.#child;
     const exited = this.#exited;
     for await (const output of mergeOutput({ stdout, stderr, exited, clock }, SILENCE_MS)) {
-      if (this.#hasStarted) {
-        yield* this.#heldBack();
-        yield* this.#bounded(output.kind, output.bytes);
-      } else if (output.kind === "stderr" && this.#complaint.length < COMPLAINT_BYTES_MAX) {
+      // A command may print before the runtime has noted its process id.
+      while (!(this.#hasStarted || this.#isOver)) await pause(clock, START_POLL_MS);
+      if (this.#hasStarted) yield* this.#bounded(output.kind, output.bytes);
+      else if (this.#complaint.length < COMPLAINT_BYTES_MAX) {
         this.#complaint += Buffer.from(output.bytes).toString();
       }
     }
-    if (this.#hasStarted) yield* this.#heldBack();
   }
 
   async exit(): Promise<ExecOutput> {
@@ -129,12 +129,6 @@ class RunningCommand {
   /** The runtime notes the process id when the command runs. */
   get #hasStarted(): boolean {
     return existsSync(this.directory.file(this.#pidFile));
-  }
-
-  *#heldBack(): Generator<ExecOutput> {
-    const bytes = Buffer.from(this.#complaint);
-    this.#complaint = "";
-    if (bytes.length > 0) yield* this.#bounded("stderr", bytes);
   }
 
   *#bounded(kind: "stdout" | "stderr", bytes: Uint8Array): Generator<ExecOutput> {
@@ -175,4 +169,10 @@ function killGroup(pid: number): void {
   } catch {
     // It ended between the look and the kill.
   }
+}
+
+function pause(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.schedule(delayMs, resolve);
+  });
 }

@@ -111,6 +111,8 @@ const COMMAND_FIELDS = {
   "command.timeout": [{ seconds: 0 }, ...DURATIONS],
 };
 
+const HOLDERS = ["a\nb", "ü", "x".repeat(129), LONG];
+
 const NAMED_GUEST = { guest_id: "x" };
 const VERBS = ["Delete", "Start", "Stop", "Pause", "Resume"].flatMap((verb) =>
   rows(`GuestService.${verb}Guest`, NAMED_GUEST, { ...ONE_GUEST, request_id: REQUEST_IDS }),
@@ -146,6 +148,14 @@ const GUESTS = [
     "GuestService.ExecGuest",
     { ...NAMED_GUEST, command: COMMAND },
     { ...ONE_GUEST, ...COMMAND_FIELDS },
+  ),
+  ...rows(
+    "GuestService.AttachConsole",
+    { opening: NAMED_GUEST },
+    {
+      opening: [undefined],
+      ...below("opening", { ...ONE_GUEST, holder: HOLDERS, history_bytes: [-1, 1_048_577] }),
+    },
   ),
 ];
 
@@ -410,6 +420,14 @@ export const AGENT_FIELDS: readonly BadField[] = [
     { guest_uid: UUID, command: COMMAND },
     { guest_uid: UUIDS, ...COMMAND_FIELDS },
   ),
+  ...rows(
+    "AgentService.WriteCopyConsole",
+    { opening: { guest_uid: UUID, holder: "x" } },
+    {
+      opening: [undefined],
+      ...below("opening", { guest_uid: UUIDS, holder: ["", ...HOLDERS] }),
+    },
+  ),
 ];
 
 /** What a controller refuses of anybody. */
@@ -426,6 +444,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
+  /[ .](read_only|force)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,
@@ -433,5 +452,5 @@ export const ANY_VALUE: readonly RegExp[] = [
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
-  /ImportImage data$/,
+  /(ImportImage data|Console input)$/,
 ];

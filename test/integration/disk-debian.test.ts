@@ -76,6 +76,23 @@ it("boots in full and in hybrid to a login prompt, on the devices of each mode",
   }
 });
 
+it("is used at its console, also by a script", async () => {
+  const shell = await atConsole("hybrid");
+  shell.close();
+  const options = ["--linger", "5s", "--history", "0"];
+  const typed = "echo mark$((40 + 2))\r";
+  const used = await programs.innFed(
+    cluster.address,
+    typed,
+    "guest",
+    "console",
+    "hybrid",
+    ...options,
+  );
+  expect([used.code, used.err]).toEqual([0, ""]);
+  expect(used.out).toMatch(/echo mark\$\(\(40 \+ 2\)\)\r\nmark42\r\n/);
+});
+
 const FIND_SLEEP = `for each in /proc/[0-9]*/comm; do
   read name < $each; [ "$name" = sleep ] && exit 0
 done 2>/dev/null; exit 1`;

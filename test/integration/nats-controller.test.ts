@@ -91,6 +91,7 @@ const never = () => {
 const NO_AGENT: AgentClient = {
   apply: away,
   readConsole: away,
+  writeConsole: never,
   exec: never,
   close: () => undefined,
 };

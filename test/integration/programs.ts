@@ -73,15 +73,24 @@ export class Programs {
 
   /** Runs `inn` to its end. */
   async inn(endpoint: string, ...args: readonly string[]): Promise<Finished> {
-    const child = this.#spawn("inn", args, { INN_ENDPOINT: endpoint });
+    const child = this.#spawn("inn", args, { env: { INN_ENDPOINT: endpoint } });
     const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
+    await ended(child);
+    return { code: child.exitCode, out: out(), err: err() };
+  }
+
+  /** The same, with something to read. */
+  async innFed(endpoint: string, input: string, ...args: readonly string[]): Promise<Finished> {
+    const child = this.#spawn("inn", args, { env: { INN_ENDPOINT: endpoint }, input: "pipe" });
+    const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
+    child.stdin?.end(input);
     await ended(child);
     return { code: child.exitCode, out: out(), err: err() };
   }
 
   /** Starts `inn` and does not wait for its end. */
   innLater(endpoint: string, ...args: readonly string[]): Begun {
-    const child = this.#spawn("inn", args, { INN_ENDPOINT: endpoint });
+    const child = this.#spawn("inn", args, { env: { INN_ENDPOINT: endpoint } });
     const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
     return { child, out, err, ended: () => ended(child) };
   }
@@ -136,7 +145,7 @@ export class Programs {
   }
 
   async #start(program: string, args: readonly string[], env: Env): Promise<Started> {
-    const child = this.#spawn(program, args, env);
+    const child = this.#spawn(program, args, { env });
     const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
     const told = await vi.waitFor(
       () => {
@@ -149,13 +158,17 @@ export class Programs {
     return { address: String(told["address"]), pid: child.pid ?? 0, told, child };
   }
 
-  #spawn(program: string, args: readonly string[], env: Env): ChildProcess {
+  #spawn(
+    program: string,
+    args: readonly string[],
+    { env, input = "ignore" }: { readonly env: Env; readonly input?: "ignore" | "pipe" },
+  ): ChildProcess {
     const file = path.join(ROOT, "dist", `${program}.js`);
     const settings = Object.entries({ INN_LOG_LEVEL: "warn", INN_PROJECT: "", ...env });
     const pairs = settings.map(([name, value]) => `${name}=${value}`);
     const child = spawn("env", [...pairs, process.execPath, file, ...args], {
       cwd: this.directory,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [input, "pipe", "pipe"],
     });
     this.#running.add(child);
     child.once("exit", () => this.#running.delete(child));

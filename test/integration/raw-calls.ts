@@ -40,6 +40,9 @@ export class RawCalls {
 
   /** One call; more than one request only where a stream is taken. */
   async call(rpc: Rpc, requests: readonly Buffer[], isBrokenOff = false): Promise<Outcome> {
+    if (rpc.isRequestStream && rpc.isResponseStream) {
+      return await this.#bothStreams(rpc, requests, isBrokenOff);
+    }
     if (rpc.isRequestStream) return await this.#sendStream(rpc, requests, isBrokenOff);
     const [request = Buffer.alloc(0)] = requests;
     return await (rpc.isResponseStream
@@ -71,6 +74,19 @@ export class RawCalls {
       });
       call.on("error", (error) => resolve(outcomeOf(error as unknown as Failed)));
       call.on("end", () => resolve(DONE));
+    });
+  }
+
+  #bothStreams({ path }: Rpc, requests: readonly Buffer[], isBrokenOff: boolean): Promise<Outcome> {
+    const deadline = Date.now() + STREAM_MS_MAX;
+    const call = this.#client.makeBidiStreamRequest(path, same, same, { deadline });
+    for (const request of requests) call.write(request);
+    if (isBrokenOff) call.cancel();
+    else call.end();
+    return new Promise((resolve) => {
+      call.on("error", (error) => resolve(outcomeOf(error as unknown as Failed)));
+      call.on("end", () => resolve(DONE));
+      call.resume();
     });
   }
 

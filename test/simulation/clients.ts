@@ -40,6 +40,10 @@ class SimAgentClient implements AgentClient {
     return this.#call("readConsole", (agent) => agent.readConsole(guestUid, offset, bytesMax));
   }
 
+  writeConsole(): never {
+    throw unavailable("agent", "nobody writes to consoles in the simulation");
+  }
+
   exec(): never {
     throw unavailable("agent", "no command is run in the simulation");
   }

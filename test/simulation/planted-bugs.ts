@@ -75,6 +75,7 @@ export function plantInAgents(bug: PlantedBug | undefined, agents: AgentDirector
           return reports.map(damage.report ?? ((each) => each));
         },
         readConsole: (uid, offset, bytesMax) => client.readConsole(uid, offset, bytesMax),
+        writeConsole: (writer, input, signal) => client.writeConsole(writer, input, signal),
         exec: (uid, request, signal) => client.exec(uid, request, signal),
         close: () => client.close(),
       };

@@ -10,8 +10,9 @@ import { buildProgram, type GlobalOptions } from "./program.js";
 
 async function main(): Promise<void> {
   const abort = new AbortController();
-  process.once("SIGINT", () => abort.abort());
-  process.once("SIGTERM", () => abort.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => abort.abort());
+  }
   process.stdout.on("error", () => process.exit(EXIT.done));
   let run: (() => Promise<void>) | undefined;
   const program = buildProgram(process.env, {

@@ -55,8 +55,11 @@ export interface InnkeeperClient {
 
 export const TIMEOUT_MS_DEFAULT = 30_000;
 
-/** A command may have run before the cluster became unavailable: it is not repeated. */
-const NEVER_REPEATED = [{ service: "innkeeper.v1.GuestService", method: "ExecGuest" }];
+/** A command may have run, a line may have been typed, before the cluster became unavailable. */
+const NEVER_REPEATED = ["ExecGuest", "AttachConsole"].map((method) => ({
+  service: "innkeeper.v1.GuestService",
+  method,
+}));
 
 const RETRY_POLICY = JSON.stringify({
   methodConfig: [

@@ -1,4 +1,5 @@
 /** The typed client of Innkeeper. */
+export { attachConsole } from "./attach-console.js";
 export {
   createClient,
   type InnkeeperClient,

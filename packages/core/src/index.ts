@@ -4,6 +4,7 @@
 export * from "./domain/assert.js";
 export * from "./domain/assignment.js";
 export * from "./domain/blob.js";
+export * from "./domain/console.js";
 export * from "./domain/controller.js";
 export * from "./domain/copies-digest.js";
 export * from "./domain/copy.js";

@@ -271,6 +271,10 @@ class ObedientAgent implements AgentClient {
     return Promise.reject(new Error("nobody reads here"));
   }
 
+  writeConsole(): never {
+    throw new Error("nobody writes here");
+  }
+
   exec(): never {
     throw new Error("nobody runs commands here");
   }

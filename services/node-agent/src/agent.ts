@@ -5,6 +5,8 @@
 import {
   type ApplyAssignments,
   type ConsoleChunk,
+  type ConsoleGrant,
+  type ConsoleWriter,
   type CopyRef,
   type CopyReport,
   conflict,
@@ -19,6 +21,7 @@ import {
   notFound,
   type UsageReading,
 } from "@innkeeper/core";
+import { writeConsoleOf } from "./runner/console-writer.js";
 import { execIn, type GuestCopies, readConsoleOf } from "./runner/guest-access.js";
 import { GuestRunner } from "./runner/guest-runner.js";
 import { Reporter, type ReporterConfig } from "./runner/reporter.js";
@@ -40,6 +43,12 @@ export interface Agent {
   apply(request: ApplyAssignments): Promise<readonly CopyReport[]>;
   /** See `AgentClient.readConsole`. */
   readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk>;
+  /** See `AgentClient.writeConsole`. */
+  writeConsole(
+    writer: ConsoleWriter,
+    input: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): AsyncIterable<ConsoleGrant>;
   /** See `AgentClient.exec`. */
   exec(guestUid: string, request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
   readonly introduction: NodeIntroduction;
@@ -139,6 +148,15 @@ class RunningAgent implements Agent {
 
   async readConsole(guestUid: string, offset: number, bytesMax: number): Promise<ConsoleChunk> {
     return await readConsoleOf(this.#copiesOf(guestUid), offset, bytesMax);
+  }
+
+  async *writeConsole(
+    writer: ConsoleWriter,
+    input: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ConsoleGrant> {
+    const { present: copy } = this.#copiesOf(writer.guestUid);
+    yield* writeConsoleOf({ copy, writer }, input, signal);
   }
 
   async *exec(

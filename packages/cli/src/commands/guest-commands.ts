@@ -9,6 +9,7 @@ import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCpu, parseMib, parseMs, parsePairs } from "../parse-options.js";
+import { attachToConsole, type ConsoleOptions } from "./guest-console.js";
 import { type ExecOptions, execInGuest } from "./guest-exec.js";
 import { guestDetails, guestExplanation } from "./guest-text.js";
 import { usageNow } from "./usage-now.js";
@@ -103,7 +104,21 @@ export function guestCommands(program: Command, register: Register): void {
       register((context) => resizeGuest(context, name, options));
     });
   execCommand(guest, register);
+  consoleCommand(guest, register);
   verbs(guest, register);
+}
+
+function consoleCommand(guest: Command, register: Register): void {
+  guest
+    .command("console <name>")
+    .description("use the serial console: history, then what comes; Ctrl-] leaves")
+    .option("--read-only", "do not write: any number may read, one may write")
+    .option("--force", "take it from whoever writes now")
+    .option("--history <bytes>", "how much of what was printed before", "4096")
+    .option("--linger <duration>", "after the end of piped input, print so long what comes", "1s")
+    .action((name: string, options: ConsoleOptions) => {
+      register((context) => attachToConsole(context, name, options));
+    });
 }
 
 function execCommand(guest: Command, register: Register): void {

@@ -9,6 +9,8 @@ export interface Terminal {
   result(text: string, json: unknown): void;
   /** Plain text or bytes of a result, whatever the format. */
   write(data: string | Uint8Array): void;
+  /** Resolves when whoever reads can take more. */
+  writeSlowly(data: Uint8Array): Promise<void>;
   /** Bytes of a diagnosis: what a command in a guest prints on its standard error. */
   writeError(data: Uint8Array): void;
   /** A line about what goes on; overwritten by the next one on a terminal. */
@@ -37,6 +39,11 @@ export function createTerminal(
     write: (data) => {
       out.write(data);
     },
+    writeSlowly: (data) =>
+      new Promise((resolve) => {
+        if (out.write(data)) resolve();
+        else out.once("drain", resolve);
+      }),
     writeError: (data) => {
       err.write(data);
     },

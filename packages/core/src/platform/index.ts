@@ -15,8 +15,9 @@ export {
 } from "./config.js";
 export { createFileBlobStore, type FileBlobStoreOptions } from "./file-blob-store.js";
 export { GroupCommit, type GroupCommitOptions } from "./group-commit.js";
+export { callBoth } from "./grpc/call-both.js";
 export { CLIENT_OPTIONS, callStream, callUnary } from "./grpc/calls.js";
-export { clientStream, serverStream, unary } from "./grpc/handlers.js";
+export { bothStreams, clientStream, serverStream, unary } from "./grpc/handlers.js";
 export { createServer, listen, MESSAGE_BYTES_MAX, shutDown } from "./grpc/server.js";
 export { fromServiceError, toServiceError } from "./grpc/status.js";
 export { decoded, tolerant, UndecodableRequest } from "./grpc/tolerant.js";

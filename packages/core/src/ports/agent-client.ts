@@ -1,5 +1,6 @@
 /** The leader's way to one agent. Contract suite: `testing/contracts/agent-client.contract.ts`. */
 import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
+import type { ConsoleGrant, ConsoleWriter } from "../domain/console.js";
 import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 
 export interface ApplyAssignments {
@@ -32,6 +33,17 @@ export interface AgentClient {
    * the node has no copy, `precondition` (NOT_RUNNING), `capacity` (EXEC_BUSY).
    */
   exec(guestUid: string, request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
+  /**
+   * Writes to the console of the guest's copy. Yields the right to write, then lasts until the
+   * signal aborts, also after the end of the input.
+   * @throws `not-found` when the node has no copy, `unavailable` when it has ended, `precondition`
+   * (CONSOLE_HELD, NO_CONSOLE_INPUT), `conflict` (CONSOLE_TAKEN).
+   */
+  writeConsole(
+    writer: ConsoleWriter,
+    input: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): AsyncIterable<ConsoleGrant>;
   close(): void;
 }
 

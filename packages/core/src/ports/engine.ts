@@ -13,6 +13,7 @@
  * E6 The end of a copy is seen within a second, with its reason, also for adopted copies.
  */
 
+import type { ConsoleGrant } from "../domain/console.js";
 import type {
   CopyExit,
   CopyRef,
@@ -126,6 +127,11 @@ export interface EngineCopy {
    */
   readConsole(offset: number, bytesMax: number): Promise<{ bytes: Uint8Array; nextOffset: number }>;
   /**
+   * The way in to the guest's console. One at a time is open, by the caller's care. @throws
+   * `precondition` (NO_CONSOLE_INPUT).
+   */
+  openConsole(): Promise<ConsoleInput>;
+  /**
    * Runs a command inside the running guest, with the guest's own limits and rights. Yields what it
    * prints, as slowly as it is read, then `exit`. When the signal aborts or the reader leaves, the
    * command is ended.
@@ -133,6 +139,13 @@ export interface EngineCopy {
    * (EXEC_TIMED_OUT) when it did not end in time and was ended.
    */
   exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
+}
+
+export interface ConsoleInput extends ConsoleGrant {
+  /** Resolves when the bytes are on their way; a guest that reads nothing lets it wait. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** What was written still arrives. Idempotent. */
+  close(): void;
 }
 
 export interface Engine {

@@ -3,6 +3,7 @@
  * both services.
  */
 export * from "./assignment-codec.js";
+export * from "./console-codec.js";
 export * from "./enums.js";
 export * from "./exec-codec.js";
 export * from "./image-codec.js";

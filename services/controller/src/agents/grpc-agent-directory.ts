@@ -5,18 +5,23 @@ import type {
   AgentDirectory,
   ApplyAssignments,
   ConsoleChunk,
+  ConsoleGrant,
+  ConsoleWriter,
   CopyReport,
   ExecOutput,
   ExecRequest,
 } from "@innkeeper/core";
-import { CLIENT_OPTIONS, callStream, callUnary } from "@innkeeper/core/platform";
+import { CLIENT_OPTIONS, callBoth, callStream, callUnary } from "@innkeeper/core/platform";
 import {
   assignmentToProto,
   commandToProto,
   parseExecOutput,
   parseReport,
 } from "@innkeeper/core/wire";
-import { AgentServiceClient } from "@innkeeper/proto/innkeeper/agent/v1/agent_service";
+import {
+  AgentServiceClient,
+  type WriteCopyConsoleRequest,
+} from "@innkeeper/proto/innkeeper/agent/v1/agent_service";
 
 export class GrpcAgentDirectory implements AgentDirectory {
   readonly #clients = new Map<string, GrpcAgentClient>();
@@ -66,6 +71,17 @@ class GrpcAgentClient implements AgentClient {
     return { bytes: answer.data, nextOffset: answer.nextOffset };
   }
 
+  async *writeConsole(
+    writer: ConsoleWriter,
+    input: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ConsoleGrant> {
+    const write = this.#client.writeCopyConsole.bind(this.#client);
+    for await (const { grant } of callBoth(write, consoleMessages(writer, input), signal)) {
+      if (grant !== undefined) yield { isTerminal: grant.terminal };
+    }
+  }
+
   async *exec(
     guestUid: string,
     request: ExecRequest,
@@ -82,5 +98,16 @@ class GrpcAgentClient implements AgentClient {
 
   close(): void {
     this.#client.close();
+  }
+}
+
+async function* consoleMessages(
+  { guestUid, holder, isForced }: ConsoleWriter,
+  input: AsyncIterable<Uint8Array>,
+): AsyncGenerator<WriteCopyConsoleRequest> {
+  yield { part: { $case: "opening", value: { guestUid, holder, force: isForced } } };
+  for await (const bytes of input) {
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    yield { part: { $case: "input", value } };
   }
 }

@@ -1,6 +1,6 @@
 /** GuestService: parses requests, calls the commands, answers from the mirror. */
 import { invalidField, notFound, parseLabels, parseName } from "@innkeeper/core";
-import { serverStream, unary } from "@innkeeper/core/platform";
+import { bothStreams, serverStream, unary } from "@innkeeper/core/platform";
 import {
   parseCommand,
   parseDurationMs,
@@ -23,6 +23,7 @@ import { resizeGuest } from "../commands/resize-guest.js";
 import { type RunStateVerb, setRunState } from "../commands/set-run-state.js";
 import { type UpdateGuestInput, updateGuest } from "../commands/update-guest.js";
 import type { Controller } from "../controller.js";
+import { attachConsole } from "./attach-console.js";
 import { execGuest } from "./exec-guest.js";
 import {
   guestToProto,
@@ -101,6 +102,7 @@ export function guestService(controller: Controller): GuestServiceServer {
     readConsole: serverStream(log, (request, signal) =>
       readConsole(controller, { ...parseGuestRef(request), isFollowing: request.follow, signal }),
     ),
+    attachConsole: bothStreams(log, (streams) => attachConsole(controller, streams)),
     execGuest: serverStream(log, (request, signal) => {
       const command = parseCommand("command", request.command);
       return execGuest(controller, { ...parseGuestRef(request), request: command, signal });

@@ -11,12 +11,12 @@ import { type GuestPlace, isSamePlace, notPlaced, placeOf } from "./guest-place.
 
 const BYTES_MAX = 64 * 1024;
 /** Pause between looks when following and nothing came. */
-const POLL_MS = 25;
+export const CONSOLE_POLL_MS = 25;
 
-const NOTHING = new Uint8Array(0);
+const NOTHING: ConsolePiece = { bytes: new Uint8Array(0), skippedBytes: 0 };
 
 /** A node that restarts is waited for by followers. */
-const MAY_PASS: readonly DomainError["kind"][] = ["unavailable", "timeout", "not-found"];
+export const MAY_PASS: readonly DomainError["kind"][] = ["unavailable", "timeout", "not-found"];
 
 type ConsoleRequest = GuestRef & { readonly isFollowing: boolean; readonly signal: AbortSignal };
 
@@ -30,19 +30,26 @@ export async function* readConsole(
 ): AsyncGenerator<ReadConsoleResponse> {
   const reader = new ConsoleReader(controller, request);
   while (!request.signal.aborted) {
-    const bytes = await reader.next();
-    if (bytes === undefined) return;
+    const piece = await reader.next();
+    if (piece === undefined) return;
+    const { bytes } = piece;
     if (bytes.length > 0) {
       yield { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
     } else if (request.isFollowing) {
-      await pause(controller, POLL_MS);
+      await pause(controller, CONSOLE_POLL_MS);
     } else {
       return;
     }
   }
 }
 
-class ConsoleReader {
+export interface ConsolePiece {
+  readonly bytes: Uint8Array;
+  /** So many before them are no longer kept. */
+  readonly skippedBytes: number;
+}
+
+export class ConsoleReader {
   readonly #guestUid: string;
   #place: GuestPlace | undefined;
   #offset = 0;
@@ -55,21 +62,21 @@ class ConsoleReader {
   }
 
   /** The next bytes, empty when there are none now; undefined when the guest is gone. */
-  async next(): Promise<Uint8Array | undefined> {
+  async next(): Promise<ConsolePiece | undefined> {
     const guest = this.controller.mirror.guestByUid(this.#guestUid)?.value;
     if (guest === undefined) return undefined;
     const place = placeOf(this.controller, guest);
     if (place === undefined && !this.request.isFollowing) throw notPlaced(guest);
     if (!isSamePlace(place, this.#place)) {
       const rest = await this.#read().catch(() => NOTHING);
-      if (rest.length > 0) return rest;
+      if (rest.bytes.length > 0) return rest;
       this.#offset = 0;
     }
     this.#place = place;
     return this.request.isFollowing ? await this.#readPatiently() : await this.#read();
   }
 
-  async #readPatiently(): Promise<Uint8Array> {
+  async #readPatiently(): Promise<ConsolePiece> {
     try {
       return await this.#read();
     } catch (error) {
@@ -78,16 +85,18 @@ class ConsoleReader {
     }
   }
 
-  async #read(): Promise<Uint8Array> {
+  async #read(): Promise<ConsolePiece> {
     if (this.#place === undefined) return NOTHING;
     const agent = this.controller.agents.clientFor(this.#place.address);
     const piece = await agent.readConsole(this.#guestUid, this.#offset, BYTES_MAX);
+    const from = piece.nextOffset - piece.bytes.length;
+    const skippedBytes = Math.max(0, from - this.#offset);
     this.#offset = piece.nextOffset;
-    return piece.bytes;
+    return { bytes: piece.bytes, skippedBytes };
   }
 }
 
-function pause({ clock }: Controller, delayMs: number): Promise<void> {
+export function pause({ clock }: Pick<Controller, "clock">, delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     clock.schedule(delayMs, resolve);
   });

@@ -79,6 +79,10 @@ describe("AgentOutbox", () => {
   });
 });
 
+const notAsked = () => {
+  throw new Error("nobody asks for that here");
+};
+
 const agent: AgentClient = {
   apply: (request) => {
     asked.push(request);
@@ -87,8 +91,7 @@ const agent: AgentClient = {
     });
   },
   readConsole: () => Promise.reject(new Error("nobody reads here")),
-  exec: () => {
-    throw new Error("nobody runs commands here");
-  },
+  writeConsole: notAsked,
+  exec: notAsked,
   close: () => undefined,
 };

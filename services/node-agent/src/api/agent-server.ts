@@ -1,12 +1,14 @@
 /** The agent's gRPC server: called by the leader only. */
 import type { Server } from "@grpc/grpc-js";
 import { type Logger, parseUuid, unavailable } from "@innkeeper/core";
-import { createServer, serverStream, tolerant, unary } from "@innkeeper/core/platform";
+import { bothStreams, createServer, serverStream, tolerant, unary } from "@innkeeper/core/platform";
 import {
   execOutputToProto,
+  openConsole,
   parseAddress,
   parseAssignment,
   parseCommand,
+  parseConsoleWriter,
   parseInteger,
   reportToProto,
 } from "@innkeeper/core/wire";
@@ -55,6 +57,13 @@ function agentService(agentNow: () => Agent | undefined, log: Logger): AgentServ
       const bytesMax = parseInteger("bytes_max", request.bytesMax, limit);
       const { bytes, nextOffset } = await ready().readConsole(guestUid, offset, bytesMax);
       return { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), nextOffset };
+    }),
+    writeCopyConsole: bothStreams(log, async function* ({ requests, signal }) {
+      const { opening, input } = await openConsole(requests);
+      const writer = parseConsoleWriter("opening", opening);
+      for await (const { isTerminal } of ready().writeConsole(writer, input, signal)) {
+        yield { grant: { terminal: isTerminal } };
+      }
     }),
     execCopy: serverStream(log, async function* ({ guestUid, command }, signal) {
       const uid = parseUuid("guest_uid", guestUid);

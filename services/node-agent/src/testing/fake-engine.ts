@@ -3,6 +3,7 @@
  * when it says so.
  */
 import type {
+  ConsoleInput,
   CopyExit,
   CopyLaunch,
   CopyRef,
@@ -155,6 +156,15 @@ export class FakeCopy implements EngineCopy {
 
   readConsole(offset: number): Promise<{ bytes: Uint8Array; nextOffset: number }> {
     return Promise.resolve({ bytes: Buffer.from("console"), nextOffset: offset + 7 });
+  }
+
+  openConsole(): Promise<ConsoleInput> {
+    this.#note("open console");
+    return Promise.resolve({
+      isTerminal: true,
+      write: (bytes) => Promise.resolve(this.#note(`type ${Buffer.from(bytes).toString()}`)),
+      close: () => this.#note("close console"),
+    });
   }
 
   /** Says what it was asked, then goes on until it is told to stop. */

@@ -1,14 +1,17 @@
 /** Turns async functions into grpc-js handlers: one place for errors, logging and cancellation. */
 import type {
+  handleBidiStreamingCall,
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
   Metadata,
+  ServerDuplexStream,
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import { DomainError, toDomainError } from "../../domain/errors.js";
 import type { Logger } from "../../ports/logger.js";
 import { readContext, withContext } from "../message-context.js";
+import { readEach } from "./read-each.js";
 import { toServiceError } from "./status.js";
 import { decoded } from "./tolerant.js";
 
@@ -55,6 +58,33 @@ export function clientStream<Request, Response>(
   };
 }
 
+/**
+ * Requests come as they are read and wait for a slow handler; the signal aborts when the client
+ * goes away. The end of the requests does not end the call: the handler does.
+ */
+export function bothStreams<Request, Response>(
+  log: Logger,
+  handle: (calls: {
+    readonly requests: AsyncIterable<Request>;
+    readonly signal: AbortSignal;
+    /** Address of the client. */
+    readonly peer: string;
+  }) => AsyncIterable<Response>,
+): handleBidiStreamingCall<Request, Response> {
+  return (call) => {
+    const abort = new AbortController();
+    call.on("cancelled", () => abort.abort());
+    call.on("close", () => abort.abort());
+    const { signal } = abort;
+    const requests = decodedEach(readEach<Request>(call, signal));
+    Promise.resolve()
+      .then(() => handle({ requests, signal, peer: call.getPeer() }))
+      .then((responses) => pump(call, responses, signal))
+      .then(() => call.end())
+      .catch((error: unknown) => call.emit("error", failure(log, call.getPath(), error)));
+  };
+}
+
 /** The request id of a mutation is in its body; everything else comes beside it. */
 function contextOf(call: { readonly metadata: Metadata; readonly request: unknown }) {
   const { metadata, request } = call;
@@ -82,7 +112,7 @@ function brokenOff(cause: unknown): DomainError {
 }
 
 async function pump<Request, Response>(
-  call: ServerWritableStream<Request, Response>,
+  call: ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>,
   responses: AsyncIterable<Response>,
   signal: AbortSignal,
 ): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CopyReport } from "../../domain/assignment.js";
+import type { ConsoleGrant, ConsoleWriter } from "../../domain/console.js";
 import { conflict, notFound, precondition } from "../../domain/errors.js";
 import type { ExecOutput, ExecRequest } from "../../domain/exec.js";
 import type {
@@ -41,6 +42,21 @@ class RecordingAgent implements AgentHandler {
     this.asked.push([guestUid, offset, bytesMax]);
     if (this.error !== undefined) return Promise.reject(this.error);
     return Promise.resolve({ bytes: Uint8Array.of(0, 255, 10), nextOffset: offset + 3 });
+  }
+
+  /** Gives the right, says what is written, and lasts until it is told to stop. */
+  async *writeConsole(
+    writer: ConsoleWriter,
+    input: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ConsoleGrant> {
+    this.asked.push(writer);
+    if (this.error !== undefined) throw this.error;
+    yield { isTerminal: true };
+    for await (const bytes of input) this.asked.push([...bytes]);
+    this.asked.push("the input has ended");
+    await aborted(signal);
+    this.asked.push("the writer has gone");
   }
 
   /** Prints its words, waits until it is told to stop if it is `wait`, and ends. */
@@ -90,6 +106,33 @@ export function agentClientContract(name: string, open: Open): void {
       const { bytes, nextOffset } = await client().readConsole(guestUid, 4, 100);
       expect([...bytes, nextOffset]).toEqual([0, 255, 10, 7]);
       expect(agent.asked).toEqual([[guestUid, 4, 100]]);
+    });
+
+    it("passes console input on as it is, also after its end, until the writer goes", async () => {
+      const writer = { guestUid: anAssignment().guestUid, holder: "ann@host", isForced: true };
+      const abort = new AbortController();
+      const typed = (async function* () {
+        yield Uint8Array.of(0, 255);
+        yield Uint8Array.of(13);
+      })();
+      const grants = client().writeConsole(writer, typed, abort.signal)[Symbol.asyncIterator]();
+      expect(await grants.next()).toEqual({ done: false, value: { isTerminal: true } });
+      const asked = [writer, [0, 255], [13], "the input has ended"];
+      await vi.waitFor(() => expect(agent.asked).toEqual(asked));
+      abort.abort();
+      await grants.next().catch(() => undefined);
+      await vi.waitFor(() => expect(agent.asked.at(-1)).toBe("the writer has gone"));
+    });
+
+    it("passes on who writes to a console already", async () => {
+      agent.error = precondition("CONSOLE_HELD", "bob writes", { holder: "bob" });
+      const writer = { guestUid: anAssignment().guestUid, holder: "ann", isForced: false };
+      const silence = (async function* () {})();
+      const grants = client().writeConsole(writer, silence, new AbortController().signal);
+      await expect(grants[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+        reason: "CONSOLE_HELD",
+        metadata: { holder: "bob" },
+      });
     });
 
     it("passes a command on as it is, and what comes of it", async () => {

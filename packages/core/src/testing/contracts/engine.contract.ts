@@ -253,6 +253,28 @@ function afterTheEnd(bench: () => EngineBench): void {
 }
 
 function consoles(bench: () => EngineBench): void {
+  it("takes input, again and again, and the guest goes on", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await bench().waitForBeat(copy, 1);
+    for (const _ of [1, 2]) {
+      const input = await harness.settle(copy.openConsole());
+      await harness.settle(input.write(Uint8Array.of(0x41, 0x0a)));
+      input.close();
+    }
+    const beat = await bench().lastBeat(copy);
+    await bench().waitForBeat(copy, beat + 1);
+    await bench().destroy(copy);
+    await expectNothingLeft(bench(), copy);
+  });
+
+  it("takes no input when the copy has ended", async () => {
+    const { harness } = bench();
+    const copy = await bench().launch();
+    await bench().destroy(copy);
+    await expect(harness.settle(copy.openConsole())).rejects.toHaveProperty("kind");
+  });
+
   it("gives the same bytes in pieces as at once, and nothing at the end", async () => {
     const { harness } = bench();
     const copy = await bench().launch();

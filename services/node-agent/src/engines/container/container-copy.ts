@@ -2,6 +2,7 @@
 import {
   type Clock,
   type ConsoleChunk,
+  type ConsoleInput,
   type CopyExit,
   type CopyRef,
   type CopyResources,
@@ -17,6 +18,7 @@ import {
 } from "@innkeeper/core";
 import { limitsOf } from "./bundle.js";
 import { type Cgroup, canLimitSwap } from "./cgroup.js";
+import { openInput } from "./console-input.js";
 import { ConsoleParts } from "./console-parts.js";
 import type { ContainerDirectory, Launched } from "./container-directory.js";
 import { execInContainer } from "./container-exec.js";
@@ -117,6 +119,11 @@ export class ContainerCopy implements EngineCopy {
     return new Promise<ConsoleChunk>((resolve) => {
       resolve(this.#console.read(offset, bytesMax));
     });
+  }
+
+  async openConsole(): Promise<ConsoleInput> {
+    this.#refuseIfEnded();
+    return openInput(this.#parts.directory);
   }
 
   exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput> {

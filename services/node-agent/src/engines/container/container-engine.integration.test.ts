@@ -161,6 +161,39 @@ whereTheyRun("commands in a guest", () => {
   });
 });
 
+whereTheyRun("the input of a guest", () => {
+  withBench();
+
+  it("arrives line by line, also by another way in, and never ends", async () => {
+    const copy = await runShell('while read line; do echo "got $line"; done; echo ended; sleep 60');
+    for (const line of ["one", "two"]) {
+      const input = await copy.openConsole();
+      await input.write(Buffer.from(`${line}\n`));
+      input.close();
+      await untilSays(copy, new RegExp(`got ${line}`));
+    }
+    expect(await bench.consoleOf(copy)).toBe("got one\ngot two\n");
+  });
+
+  it("waits for a guest that does not read", async () => {
+    const copy = await runShell("sleep 60");
+    const input = await copy.openConsole();
+    let isTaken = false;
+    const writing = input.write(Buffer.alloc(MIB)).then(
+      () => {
+        isTaken = true;
+      },
+      (error: unknown) => error,
+    );
+    await later(300);
+    expect(isTaken).toBe(false);
+    await bench.destroy(copy);
+    input.close();
+    await bench.harness.settle(Promise.race([writing, later(50)]));
+    expect(isTaken).toBe(false);
+  });
+});
+
 type ShellOptions = Partial<ExecRequest> & { readonly signal?: AbortSignal };
 
 async function shellIn(

@@ -24,6 +24,8 @@ export const HOLDER_FILES = {
   /** JSON: exit code and signal of the first process. */
   exit: "exit",
   pid: "pid",
+  /** A pipe: the container's standard input, which never ends. */
+  input: "input",
   runtimeState: "runc",
   /** Followed by the offset of its first byte. */
   consolePrefix: "console.",
@@ -96,9 +98,13 @@ open my $alive, "+<", "alive" or die "alive: $!\n";
 call("prctl", $SET_SUBREAPER, 1, 0, 0, 0);
 mount_root();
 
+POSIX::mkfifo("input", 0600) or die "input: $!\n";
+chmod 0666, "input" or die "input: $!\n";
+open my $kept, "+<", "input" or die "input: $!\n";
 pipe my $output, my $input or die "pipe: $!\n";
 my $starter = fork // die "fork: $!\n";
 if ($starter == 0) {
+  open STDIN, "<", "input" or die "input: $!\n";
   open STDOUT, ">&", $input or die "output: $!\n";
   my @run = ("run", "--detach", "--bundle", ".", "--pid-file", "pid", $name);
   exec { $runtime } $runtime, "--root", "runc", "--log", "/dev/null", @run;

@@ -67,6 +67,10 @@ export class EndedCopy implements EngineCopy {
     return this.#refuse();
   }
 
+  openConsole(): Promise<never> {
+    return this.#refuse();
+  }
+
   exec(): never {
     throw copyEnded(this.ref);
   }

@@ -2,6 +2,7 @@
 import {
   type Clock,
   type ConsoleChunk,
+  type ConsoleInput,
   type CopyExit,
   type CopyRef,
   type CopyResources,
@@ -27,6 +28,7 @@ import { sendMigration } from "./outgoing-migration.js";
 import type { QemuProcess } from "./qemu-process.js";
 import type { QmpClient } from "./qmp-client.js";
 import type { QmpEvent } from "./qmp-protocol.js";
+import { openSerialPort, serialInput } from "./serial-input.js";
 
 /** How long a process may live on after its monitor has closed. */
 const END_TIMEOUT_MS = 2_000;
@@ -156,6 +158,10 @@ export class QemuCopy implements EngineCopy {
     return new Promise<ConsoleChunk>((resolve) => {
       resolve(this.#console.read(offset, bytesMax));
     });
+  }
+
+  async openConsole(): Promise<ConsoleInput> {
+    return serialInput(await this.#parts.directory.withSocketPath("serial", openSerialPort));
   }
 
   exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput> {

@@ -7,6 +7,7 @@
  */
 import {
   type ConsoleChunk,
+  type ConsoleInput,
   type CopyExit,
   type CopyRef,
   type CopyResources,
@@ -177,6 +178,12 @@ export class SimCopy implements EngineCopy {
     const firstBeat = Math.floor(consoleFromMs / beatEveryMs) + 1;
     const lastBeat = Math.floor(ranForAt(life, this.context.nowMs()) / beatEveryMs);
     return readBeats({ firstBeat, lastBeat, offset, bytesMax });
+  }
+
+  /** Nobody sits there. */
+  async openConsole(): Promise<ConsoleInput> {
+    this.#living();
+    return { isTerminal: true, write: async () => undefined, close: () => undefined };
   }
 
   /** Its only program repeats its arguments and its input. */

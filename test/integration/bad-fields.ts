@@ -223,6 +223,7 @@ const PROJECTS = [
     {
       project: [undefined],
       "project.id": NEEDED_NAMES,
+      "project.parent_id": NAMES,
       ...below("project.quota", QUOTA),
       request_id: REQUEST_IDS,
     },

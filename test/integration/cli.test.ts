@@ -68,6 +68,18 @@ describe("exit codes", () => {
     expect(err).toMatch(/project "small".*128 requested.*64.*\[QUOTA_EXCEEDED\]/);
   });
 
+  it("are 4 when the quota of a project above refuses, which is named", async () => {
+    await inn("project", "create", "above", "--memory", "64MiB");
+    await inn("project", "create", "below", "--parent", "above");
+    const args = ["--project", "below", "guest", "create", "x", "--image", "tiny"];
+    const { code, err } = await inn(...args, "--memory", "128MiB");
+    expect(code).toBe(4);
+    expect(err).toMatch(/project "above".*128 requested.*64.*\[QUOTA_EXCEEDED\]/);
+    const verified = await inn("project", "verify");
+    expect(verified.code).toBe(0);
+    expect(verified.out).toMatch(/^usage of \d+ projects equals the sum over \d+ guests/);
+  });
+
   it("are 4 when it fits nowhere, with every node's reason", async () => {
     const { code, err } = await inn(
       "guest",

@@ -1,5 +1,5 @@
 /**
- * A whole simulated cluster: one store, controllers, nodes, a network. Starts with two projects and
+ * A whole simulated cluster: one store, controllers, nodes, a network. Starts with projects and
  * one image.
  */
 import { createHash } from "node:crypto";
@@ -145,7 +145,11 @@ export class Cluster implements World {
     await this.#blobs.write(blob, oneChunk(KERNEL));
     const image = anImage({ id: IMAGE_ID, manifest: { kind: "pvh", blobs: [blob] } });
     const projects = PROJECT_IDS.map((id) =>
-      aProject({ id, quota: id === "default" ? {} : TEAM_QUOTA }),
+      aProject({
+        id,
+        parentId: id === "crew" ? "team" : undefined,
+        quota: id === "team" ? TEAM_QUOTA : {},
+      }),
     );
     const puts = [
       { key: recordKey("image", image.id), value: image },

@@ -6,7 +6,8 @@ import { Prng } from "@innkeeper/core/testing";
 import type { NetworkRates } from "./network.js";
 
 export const NODE_IDS = ["n1", "n2", "n3"] as const;
-export const PROJECT_IDS = ["default", "team"] as const;
+/** `crew` stands below `team`, whose quota counts for both. */
+export const PROJECT_IDS = ["default", "team", "crew"] as const;
 
 export interface Scenario {
   readonly seed: number;

@@ -209,7 +209,13 @@ class RunningController implements Controller {
     if (this.mirror.project(DEFAULT_PROJECT_ID)) return;
     const key = recordKey("project", DEFAULT_PROJECT_ID);
     const nowMs = this.clock.nowMs();
-    const value = { id: DEFAULT_PROJECT_ID, quota: {}, createdAtMs: nowMs, updatedAtMs: nowMs };
+    const value = {
+      id: DEFAULT_PROJECT_ID,
+      parentId: undefined,
+      quota: {},
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+    };
     const result = await this.store.commit({
       checks: [{ key, revision: "absent" }],
       puts: [{ key, value }],

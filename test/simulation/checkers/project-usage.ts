@@ -1,4 +1,7 @@
-/** I3: usage equals the sum over a project's guests, and never grows beyond the quota. */
+/**
+ * I3: usage equals the sum over the guests of a project and of those below it, and never grows
+ * beyond the quota.
+ */
 import {
   type Guest,
   type Project,
@@ -16,11 +19,11 @@ export function projectUsage({ records }: World): Checker {
   return {
     onCommit: () => {
       mustCount = true;
-      const guests = records.guests();
       for (const project of records.projects()) {
+        const guests = guestsBelow(records, project);
         for (const kind of QUOTA_KINDS) {
           const key = quotaCounter(project.id, kind);
-          const used = sumOf(guests, project, kind);
+          const used = sumOf(guests, kind);
           checkGrowth(project, kind, { used, before: earlier.get(key) ?? 0 });
           earlier.set(key, used);
         }
@@ -46,20 +49,22 @@ function checkGrowth(
 }
 
 function checkCounters(records: World["records"], project: Project): void {
-  const guests = records.guests();
+  const guests = guestsBelow(records, project);
   for (const kind of QUOTA_KINDS) {
-    const [sum, counted] = [
-      sumOf(guests, project, kind),
-      records.counter(quotaCounter(project.id, kind)),
-    ];
+    const [sum, counted] = [sumOf(guests, kind), records.counter(quotaCounter(project.id, kind))];
     if (sum === counted) continue;
     const what = `${counted} ${kind} are counted for project ${project.id}`;
     throw new Violation("I3", `${what}, its guests use ${sum}`);
   }
 }
 
-function sumOf(guests: readonly Guest[], project: Project, kind: QuotaKind): number {
-  return guests
-    .filter((guest) => guest.projectId === project.id)
-    .reduce((total, guest) => total + usageOf(takenBy(guest))[kind], 0);
+function guestsBelow(records: World["records"], top: Project): readonly Guest[] {
+  const parents = new Map(records.projects().map(({ id, parentId }) => [id, parentId]));
+  const isBelow = (id: string | undefined): boolean =>
+    id !== undefined && (id === top.id || isBelow(parents.get(id)));
+  return records.guests().filter(({ projectId }) => isBelow(projectId));
+}
+
+function sumOf(guests: readonly Guest[], kind: QuotaKind): number {
+  return guests.reduce((total, guest) => total + usageOf(takenBy(guest))[kind], 0);
 }

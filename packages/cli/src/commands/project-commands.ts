@@ -1,13 +1,16 @@
 /** `inn project ...` */
 import { Project, type Quota } from "@innkeeper/proto/innkeeper/v1/project";
+import { VerifyProjectsResponse } from "@innkeeper/proto/innkeeper/v1/project_service";
 import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
+import { EXIT } from "../exit-codes.js";
 import { details, table } from "../output/table.js";
 import { parseCount, parseCpu, parseMib } from "../parse-options.js";
 import type { Register } from "./guest-commands.js";
 
 interface QuotaOptions {
+  readonly parent?: string;
   readonly guests?: string;
   readonly cpu?: string;
   readonly memory?: string;
@@ -16,11 +19,14 @@ interface QuotaOptions {
 
 export function projectCommands(program: Command, register: Register): void {
   const project = program.command("project").description("tenants and their quotas");
-  withQuota(project.command("create <name>").description("create a project")).action(
-    (name: string, options: QuotaOptions) => {
-      register((context) => createProject(context, name, options));
-    },
-  );
+  withQuota(
+    project
+      .command("create <name>")
+      .description("create a project")
+      .option("--parent <name>", "the project above, whose quota counts as well"),
+  ).action((name: string, options: QuotaOptions) => {
+    register((context) => createProject(context, name, options));
+  });
   project
     .command("ls")
     .description("list projects")
@@ -29,6 +35,10 @@ export function projectCommands(program: Command, register: Register): void {
     .command("get <name>")
     .description("show one project")
     .action((name: string) => register((context) => showProject(context, name)));
+  project
+    .command("verify")
+    .description("compare what is counted for each project with the sum over its guests")
+    .action(() => register(verify));
   withQuota(
     project
       .command("set-quota <name>")
@@ -61,7 +71,8 @@ async function createProject(
   options: QuotaOptions,
 ): Promise<void> {
   const { client, requestId, terminal } = context;
-  const asked = Project.fromPartial({ id, quota: quotaOf(options) });
+  const parentId = options.parent ?? "";
+  const asked = Project.fromPartial({ id, parentId, quota: quotaOf(options) });
   const { project } = await client.projects.createProject({ project: asked, requestId });
   if (project) terminal.result(projectText(project), Project.toJSON(project));
 }
@@ -74,9 +85,10 @@ async function listProjects({ client, terminal }: CliContext): Promise<void> {
     });
     return { items, nextPageToken };
   });
-  const header = ["NAME", "GUESTS", "CPU", "MEMORY", "DISK"];
+  const header = ["NAME", "PARENT", "GUESTS", "CPU", "MEMORY", "DISK"];
   const rows = projects.map((each) => [
     each.id,
+    each.parentId || "-",
     used(each, "guests", ""),
     used(each, "cpuMillis", "m"),
     used(each, "memoryMib", "MiB"),
@@ -93,6 +105,19 @@ async function showProject({ client, terminal }: CliContext, projectId: string):
   if (project) terminal.result(projectText(project), Project.toJSON(project));
 }
 
+async function verify({ client, terminal, setExitCode }: CliContext): Promise<void> {
+  const verified = await client.projects.verifyProjects({});
+  const { revision, projectCount, guestCount, mismatches } = verified;
+  const right = `usage of ${projectCount} projects equals the sum over ${guestCount} guests`;
+  const wrong = mismatches.map(
+    ({ projectId, resource, counted, summed }) =>
+      `${projectId}: ${counted} ${resource} counted, its guests take ${summed}`,
+  );
+  const said = wrong.length === 0 ? right : wrong.join("\n");
+  terminal.result(`${said} (revision ${revision})`, VerifyProjectsResponse.toJSON(verified));
+  if (wrong.length > 0) setExitCode(EXIT.failed);
+}
+
 async function setQuota(
   context: CliContext,
   projectId: string,
@@ -107,6 +132,7 @@ async function setQuota(
 function projectText(project: Project): string {
   return details([
     ["project", project.id],
+    ["parent", project.parentId || "-"],
     ["guests", used(project, "guests", "")],
     ["cpu", used(project, "cpuMillis", "m")],
     ["memory", used(project, "memoryMib", "MiB")],

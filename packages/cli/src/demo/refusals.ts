@@ -21,6 +21,7 @@ export async function overQuota(stage: Stage): Promise<void> {
     await client.projects.createProject({
       project: {
         id: "team-a",
+        parentId: "",
         quota,
         usage: undefined,
         etag: "",

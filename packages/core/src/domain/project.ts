@@ -1,6 +1,9 @@
-/** A project: a tenant with a quota. Usage is the sum over its guests that exist (invariant I3). */
+/**
+ * A project: a tenant with a quota. Projects form a tree: what a guest takes counts in its project
+ * and in every one above. Usage is the sum over the guests that exist there and below (I3).
+ */
 import { DomainError } from "./errors.js";
-import { RESOURCE_KINDS, type ResourceKind, type Resources } from "./resources.js";
+import { mapResources, RESOURCE_KINDS, type ResourceKind, type Resources } from "./resources.js";
 
 export const QUOTA_KINDS = ["guests", ...RESOURCE_KINDS] as const;
 export type QuotaKind = "guests" | ResourceKind;
@@ -12,16 +15,25 @@ export type Usage = Readonly<Record<QuotaKind, number>>;
 export interface Project {
   /** User-chosen, unique (RFC 1123 label). */
   readonly id: string;
+  /** The project above; undefined for a root. Never changes. */
+  readonly parentId: string | undefined;
   readonly quota: Quota;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }
+
+/** A project and all above it: a chain of that many at most. */
+export const PROJECT_DEPTH_MAX = 8;
 
 /** The project every cluster has from the start. */
 export const DEFAULT_PROJECT_ID = "default";
 
 export function usageOf(resources: Resources): Usage {
   return { guests: 1, ...resources };
+}
+
+export function mapUsage(compute: (kind: QuotaKind) => number): Usage {
+  return { guests: compute("guests"), ...mapResources(compute) };
 }
 
 /** @returns the error of admission; names project, resource and all numbers. */

@@ -44,7 +44,13 @@ const ABILITY: ModeAbility = {
   startMs: undefined,
 };
 
-const PROJECT: Project = { id: "default", quota: {}, createdAtMs: AT_MS, updatedAtMs: AT_MS };
+const PROJECT: Project = {
+  id: "default",
+  parentId: undefined,
+  quota: {},
+  createdAtMs: AT_MS,
+  updatedAtMs: AT_MS,
+};
 
 const NODE: NodeRecord = {
   id: "n1",

@@ -3,8 +3,15 @@ import { invalidField, notFound, parseName } from "@innkeeper/core";
 import { unary } from "@innkeeper/core/platform";
 import type { ProjectServiceServer } from "@innkeeper/proto/innkeeper/v1/project_service";
 import { createProject, setProjectQuota } from "../commands/projects.js";
+import { verifyProjects } from "../commands/verify-projects.js";
 import type { Controller } from "../controller.js";
-import { pageOf, parseEtag, parseProjectId, parseRequestId } from "./parse-request.js";
+import {
+  pageOf,
+  parseEtag,
+  parseOptionalName,
+  parseProjectId,
+  parseRequestId,
+} from "./parse-request.js";
 import { parseQuota, projectToProto } from "./record-codecs.js";
 
 export function projectService(controller: Controller): ProjectServiceServer {
@@ -19,6 +26,7 @@ export function projectService(controller: Controller): ProjectServiceServer {
       if (project === undefined) throw invalidField("project", "unset", "a project with id");
       const id = await createProject(controller, {
         id: parseName("project.id", project.id),
+        parentId: parseOptionalName("project.parent_id", project.parentId) || undefined,
         quota: parseQuota("project.quota", project.quota ?? NO_LIMITS),
         requestId: parseRequestId(requestId),
       });
@@ -38,6 +46,10 @@ export function projectService(controller: Controller): ProjectServiceServer {
         requestId: parseRequestId(request.requestId),
       });
       return show(id);
+    }),
+    verifyProjects: unary(log, async () => {
+      const { mismatches, ...verified } = await verifyProjects(controller.store);
+      return { ...verified, mismatches: [...mismatches] };
     }),
   };
 }

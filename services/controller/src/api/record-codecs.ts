@@ -90,6 +90,7 @@ export function projectToProto(
 ): ProtoProject {
   return {
     id: project.id,
+    parentId: project.parentId ?? "",
     quota: quotaToProto(project.quota),
     usage: mirror.usageOf(project.id),
     etag: String(revision),

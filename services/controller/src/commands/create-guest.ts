@@ -5,7 +5,6 @@
 import {
   alreadyExists,
   type Check,
-  type CounterChange,
   type Guest,
   type GuestSpec,
   guestKey,
@@ -15,17 +14,13 @@ import {
   invalidField,
   type Labels,
   notFound,
-  type Project,
-  QUOTA_KINDS,
-  quotaCounter,
-  quotaExceeded,
   recordKey,
   usageOf,
 } from "@innkeeper/core";
-import type { Versioned } from "../mirror/mirror.js";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
 import { withDiskOf } from "./guest-disk.js";
 import { newOperation } from "./new-operation.js";
+import { lineChecks, lineCounters, projectLine } from "./quota-line.js";
 
 export interface CreateGuestInput {
   readonly projectId: string;
@@ -49,8 +44,7 @@ export function createGuest(context: CommandContext, input: CreateGuestInput): P
 
 function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
   const { mirror } = context;
-  const project = mirror.project(input.projectId);
-  if (project === undefined) throw notFound("project", input.projectId);
+  const line = projectLine(mirror, input.projectId);
   const image = mirror.image(input.spec.imageId);
   if (image === undefined) throw notFound("image", input.spec.imageId);
   const memoryMibMin = image.value.manifest.memoryMibMin;
@@ -62,19 +56,18 @@ function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
   checkNeeds(input.spec);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
   const spec = withDiskOf(image.value, input.spec);
-  checkQuota(context, project.value, { ...input, spec });
   const guest = newGuest(context, { ...input, spec });
   const operation = newOperation(context, guest, "create");
   return {
     transaction: {
-      checks: checksFor(guest, project, image.revision),
+      checks: [...checksFor(guest, image.revision), ...lineChecks(line)],
       puts: [
         { key: guestKey(guest), value: { ...guest, operationId: operation.id } },
         { key: recordKey("operation", operation.id), value: operation },
       ],
       deletes: [],
       counters: [
-        ...quotaCounters(project.value, guest),
+        ...lineCounters(line, usageOf(guest.spec.resources)),
         { key: imageCounter(guest.spec.imageId), delta: 1, max: undefined },
       ],
     },
@@ -102,35 +95,11 @@ function checkNeeds({ needs, mode, resources }: GuestSpec): void {
   }
 }
 
-function checksFor(guest: Guest, project: Versioned<Project>, imageRevision: number): Check[] {
+function checksFor(guest: Guest, imageRevision: number): Check[] {
   return [
     { key: guestKey(guest), revision: "absent" },
-    { key: recordKey("project", project.value.id), revision: project.revision },
     { key: recordKey("image", guest.spec.imageId), revision: imageRevision },
   ];
-}
-
-/** A friendly early answer; what holds is the bounded counter in the commit. */
-function checkQuota({ mirror }: CommandContext, project: Project, input: CreateGuestInput): void {
-  const used = mirror.usageOf(project.id);
-  const asked = usageOf(input.spec.resources);
-  for (const kind of QUOTA_KINDS) {
-    const limit = project.quota[kind];
-    if (limit === undefined || asked[kind] === 0) continue;
-    if (used[kind] + asked[kind] > limit) {
-      const numbers = { kind, used: used[kind], requested: asked[kind], limit };
-      throw quotaExceeded(project.id, numbers);
-    }
-  }
-}
-
-function quotaCounters(project: Project, guest: Guest): CounterChange[] {
-  const asked = usageOf(guest.spec.resources);
-  return QUOTA_KINDS.filter((kind) => asked[kind] > 0).map((kind) => ({
-    key: quotaCounter(project.id, kind),
-    delta: asked[kind],
-    max: project.quota[kind],
-  }));
 }
 
 function newGuest({ clock, ids }: CommandContext, input: CreateGuestInput): Guest {

@@ -1,29 +1,45 @@
 /** Projects: create, set the quota. */
 import {
   alreadyExists,
+  invalidField,
   notFound,
+  PROJECT_DEPTH_MAX,
   type Project,
   type Quota,
   type Revision,
   recordKey,
 } from "@innkeeper/core";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
+import { projectLine } from "./quota-line.js";
 import { refuseStale } from "./update-guest.js";
 
 export interface CreateProjectInput {
   readonly id: string;
+  /** Undefined = a root. */
+  readonly parentId: string | undefined;
   readonly quota: Quota;
   readonly requestId: string;
 }
 
-/** @returns the project's id. @throws `already-exists`. */
+/**
+ * @returns the project's id. @throws `already-exists`, `not-found` for its parent, `invalid` when
+ * the tree would be too deep.
+ */
 export function createProject(context: CommandContext, input: CreateProjectInput): Promise<string> {
-  const { requestId, id, quota } = input;
-  return mutate(context, { id: requestId, body: { do: "create-project", id, quota } }, () => {
+  const { requestId, id, parentId, quota } = input;
+  const body = { do: "create-project", id, parentId, quota };
+  return mutate(context, { id: requestId, body }, () => {
     if (context.mirror.project(id)) throw alreadyExists("project", id);
+    if (parentId !== undefined) refuseTooDeep(context, parentId);
     const nowMs = context.clock.nowMs();
-    return putProject({ id, quota, createdAtMs: nowMs, updatedAtMs: nowMs }, "absent");
+    return putProject({ id, parentId, quota, createdAtMs: nowMs, updatedAtMs: nowMs }, "absent");
   });
+}
+
+function refuseTooDeep({ mirror }: CommandContext, parentId: string): void {
+  if (projectLine(mirror, parentId).length < PROJECT_DEPTH_MAX) return;
+  const allowed = `a project with fewer than ${PROJECT_DEPTH_MAX - 1} above it`;
+  throw invalidField("project.parent_id", parentId, allowed);
 }
 
 export interface SetQuotaInput {

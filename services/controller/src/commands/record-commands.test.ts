@@ -1,20 +1,23 @@
 /** Commands on projects, nodes and images. */
-import { aGuest, aNode, anImage } from "@innkeeper/core/testing";
+import { PROJECT_DEPTH_MAX } from "@innkeeper/core";
+import { aGuest, aNode, anImage, aProject, aTransaction } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
-import { aBench } from "../testing/command-bench.js";
+import { aBench, type CommandBench } from "../testing/command-bench.js";
 import { cordonNode } from "./cordon-node.js";
 import { createGuest } from "./create-guest.js";
 import { deleteImage, registerImage } from "./images.js";
 import { createProject, setProjectQuota } from "./projects.js";
+import { verifyProjects } from "./verify-projects.js";
 
+const ACME = { id: "acme", parentId: undefined, quota: {}, requestId: "" };
 const CREATE = { ...aGuest(), requestId: "" };
 
 describe("projects", () => {
   it("are created once", async () => {
     const bench = await aBench();
-    await createProject(bench, { id: "acme", quota: { guests: 2 }, requestId: "" });
+    await createProject(bench, { ...ACME, quota: { guests: 2 } });
     expect(bench.mirror.project("acme")?.value.quota).toEqual({ guests: 2 });
-    const again = createProject(bench, { id: "acme", quota: {}, requestId: "" });
+    const again = createProject(bench, ACME);
     await expect(again).rejects.toMatchObject({ reason: "PROJECT_EXISTS" });
   });
 
@@ -31,6 +34,84 @@ describe("projects", () => {
     expect(bench.mirror.guests()).toHaveLength(1);
     const more = createGuest(bench, { ...CREATE, id: "g2" });
     await expect(more).rejects.toMatchObject({ reason: "QUOTA_EXCEEDED" });
+  });
+
+  describe("in a tree", () => {
+    const TREE = [
+      aProject({ id: "root", quota: { guests: 3 } }),
+      aProject({ id: "left", parentId: "root", quota: { guests: 2 } }),
+      aProject({ id: "right", parentId: "root" }),
+      aProject({ id: "leaf", parentId: "left" }),
+    ];
+    const create = (bench: CommandBench, projectId: string, id: string): Promise<string> =>
+      createGuest(bench, { ...CREATE, projectId, id });
+
+    it("count what a guest takes in its project and in every one above", async () => {
+      const bench = await aBench({ projects: TREE });
+      await create(bench, "leaf", "a");
+      await create(bench, "right", "b");
+      const guests = TREE.map(({ id }) => bench.mirror.usageOf(id).guests);
+      expect(guests).toEqual([2, 1, 1, 1]);
+      const counted = await bench.counters();
+      expect(TREE.map(({ id }) => counted[`project/${id}/guests`])).toEqual([2, 1, 1, 1]);
+    });
+
+    it("refuse what any of them has no quota for, naming that one", async () => {
+      const bench = await aBench({ projects: TREE });
+      for (const id of ["a", "b"]) await create(bench, "leaf", id);
+      await expect(create(bench, "leaf", "c")).rejects.toMatchObject({
+        reason: "QUOTA_EXCEEDED",
+        metadata: { project: "left", used: "2", limit: "2", requested: "1" },
+      });
+      await create(bench, "right", "c");
+      await expect(create(bench, "right", "d")).rejects.toMatchObject({
+        metadata: { project: "root", used: "3", limit: "3" },
+      });
+    });
+
+    it("keep the quota of a common root however many come at once", async () => {
+      const bench = await aBench({ projects: TREE });
+      const many = Array.from({ length: 12 }, (_, index) =>
+        create(bench, index % 2 === 0 ? "leaf" : "right", `g${index}`),
+      );
+      const settled = await Promise.allSettled(many);
+      expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+      expect(bench.mirror.usageOf("root").guests).toBe(3);
+    });
+
+    it("never admit a guest by a root's quota that was lowered at the same moment", async () => {
+      const bench = await aBench({ projects: TREE });
+      const lower = { projectId: "root", quota: { guests: 0 }, expectedRevision: 0, requestId: "" };
+      const [, created] = await Promise.allSettled([
+        setProjectQuota(bench, lower),
+        create(bench, "leaf", "a"),
+      ]);
+      expect(created).toMatchObject({ status: "rejected", reason: { reason: "QUOTA_EXCEEDED" } });
+    });
+
+    it("are verified against the sums over their guests", async () => {
+      const bench = await aBench({ projects: TREE });
+      await create(bench, "leaf", "a");
+      const verified = await verifyProjects(bench.store);
+      expect(verified).toMatchObject({ projectCount: 4, guestCount: 1, mismatches: [] });
+      const damage = { key: "project/left/guests", delta: 2, max: undefined };
+      await bench.store.commit(aTransaction({ counters: [damage] }));
+      const { mismatches } = await verifyProjects(bench.store);
+      const wrong = { projectId: "left", resource: "guests", counted: 3, summed: 1 };
+      expect(mismatches).toEqual([wrong]);
+    });
+
+    it("need a parent that is there, and are not too deep", async () => {
+      const bench = await aBench();
+      const orphan = createProject(bench, { ...ACME, parentId: "nobody" });
+      await expect(orphan).rejects.toMatchObject({ reason: "PROJECT_NOT_FOUND" });
+      let parentId = "default";
+      for (let depth = 1; depth < PROJECT_DEPTH_MAX; depth += 1) {
+        parentId = await createProject(bench, { ...ACME, id: `p${depth}`, parentId });
+      }
+      const deeper = createProject(bench, { ...ACME, parentId });
+      await expect(deeper).rejects.toMatchObject({ reason: "INVALID_FIELD" });
+    });
   });
 
   it("refuse a quota that was decided on an old revision", async () => {

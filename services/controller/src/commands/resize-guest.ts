@@ -12,14 +12,8 @@ import {
   type ModeAbility,
   type NodeRecord,
   nodeCounter,
-  notFound,
   type Placement,
-  type Project,
   precondition,
-  QUOTA_KINDS,
-  type QuotaKind,
-  quotaCounter,
-  quotaExceeded,
   RESOURCE_KINDS,
   type Resources,
   recordKey,
@@ -32,6 +26,7 @@ import {
 import type { Versioned } from "../mirror/mirror.js";
 import { changeGuest, type GuestCommand, illegalTransition, refuseIfBusy } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
+import { lineChecks, lineCounters, projectLine } from "./quota-line.js";
 
 export interface ResizeGuestInput extends GuestCommand {
   /** Undefined = as it is. */
@@ -94,31 +89,20 @@ function commitOf(
   change: { guest: Guest; resized: Guest; node: Versioned<NodeRecord> | undefined },
 ) {
   const { guest, resized, node } = change;
-  const project = mirror.project(guest.projectId);
-  if (project === undefined) throw notFound("project", guest.projectId);
+  const line = projectLine(mirror, guest.projectId);
   const more = subtractResources(takenBy(resized), takenBy(guest));
-  refuseOverQuota(project.value, more, mirror.usageOf(project.value.id));
   if (node) refuseOverNode(node.value, more, mirror.allocatedOn(node.value.id));
   return {
     guest: resized,
     checks: [
-      { key: recordKey("project", project.value.id), revision: project.revision },
+      ...lineChecks(line),
       ...(node ? [{ key: recordKey("node", node.value.id), revision: node.revision }] : []),
     ],
     counters: [
-      ...quotaChanges(project.value, more),
+      ...lineCounters(line, { ...usageOf(more), guests: 0 }),
       ...(node ? nodeChanges(node.value, more) : []),
     ],
   };
-}
-
-/** What shrinks is never refused, however far over a limit the rest is. */
-function quotaChanges(project: Project, more: Resources): CounterChange[] {
-  return changedKinds(more).map((kind) => ({
-    key: quotaCounter(project.id, kind),
-    delta: more[kind],
-    max: more[kind] > 0 ? project.quota[kind] : undefined,
-  }));
 }
 
 function nodeChanges(node: NodeRecord, more: Resources): CounterChange[] {
@@ -134,20 +118,7 @@ function changedKinds(more: Resources) {
   return RESOURCE_KINDS.filter((kind) => more[kind] !== 0);
 }
 
-/** Friendly early answers; what holds are the bounded counters in the commit. */
-function refuseOverQuota(
-  project: Project,
-  more: Resources,
-  used: Readonly<Record<QuotaKind, number>>,
-): void {
-  const asked = { ...usageOf(more), guests: 0 };
-  for (const kind of QUOTA_KINDS) {
-    const limit = project.quota[kind];
-    if (limit === undefined || asked[kind] <= 0 || used[kind] + asked[kind] <= limit) continue;
-    throw quotaExceeded(project.id, { kind, used: used[kind], requested: asked[kind], limit });
-  }
-}
-
+/** A friendly early answer; what holds is the bounded counter in the commit. */
 function refuseOverNode(node: NodeRecord, more: Resources, allocated: Resources): void {
   const limit = allocatable(node);
   for (const kind of RESOURCE_KINDS) {

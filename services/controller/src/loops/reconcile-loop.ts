@@ -9,16 +9,17 @@ import {
   type GuestView,
   guestKey,
   imageCounter,
+  mapUsage,
   nodeCounter,
   planGuest,
-  QUOTA_KINDS,
-  quotaCounter,
   RESOURCE_KINDS,
   recordKey,
   type Transaction,
   takenBy,
+  type Usage,
   usageOf,
 } from "@innkeeper/core";
+import { lineCounters, projectLine } from "../commands/quota-line.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
 import type { AgentOutbox } from "./agent-outbox.js";
 import type { LoopContext } from "./loop-context.js";
@@ -142,7 +143,11 @@ export class ReconcileLoop {
         ...(operation && operationKey ? [{ key: operationKey, value: operation }] : []),
       ],
       deletes: after ? [] : [key],
-      counters: [...releases(plan), ...releasedQuota(guest, after), ...releasedImage(guest, after)],
+      counters: [
+        ...releases(plan),
+        ...lineCounters(projectLine(mirror, guest.projectId), released(guest, after)),
+        ...releasedImage(guest, after),
+      ],
     };
   }
 }
@@ -158,13 +163,9 @@ function releases(plan: Write): Transaction["counters"] {
 }
 
 /** What the guest takes no more: all that admission took, once it is gone. */
-function releasedQuota(before: Guest, after: Guest | undefined): Transaction["counters"] {
+function released(before: Guest, after: Guest | undefined): Usage {
   const [had, has] = [usageOf(takenBy(before)), after && usageOf(takenBy(after))];
-  return QUOTA_KINDS.map((kind) => ({
-    key: quotaCounter(before.projectId, kind),
-    delta: (has?.[kind] ?? 0) - had[kind],
-    max: undefined,
-  })).filter(({ delta }) => delta !== 0);
+  return mapUsage((kind) => (has?.[kind] ?? 0) - had[kind]);
 }
 
 function releasedImage({ spec }: Guest, after: Guest | undefined): Transaction["counters"] {

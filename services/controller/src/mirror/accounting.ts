@@ -2,9 +2,9 @@
 import {
   type Guest,
   mapResources,
+  mapUsage,
   NO_RESOURCES,
   placementsOf,
-  QUOTA_KINDS,
   type Resources,
   takenBy,
   type Usage,
@@ -26,8 +26,12 @@ export function addPlacements(sums: Map<string, Resources>, guest: Guest, sign: 
 export function addUsage(sums: Map<string, Usage>, guest: Guest, sign: 1 | -1): void {
   const sum = sums.get(guest.projectId) ?? NO_USAGE;
   const usage = usageOf(takenBy(guest));
-  const added = Object.fromEntries(
-    QUOTA_KINDS.map((kind) => [kind, sum[kind] + sign * usage[kind]]),
+  sums.set(
+    guest.projectId,
+    mapUsage((kind) => sum[kind] + sign * usage[kind]),
   );
-  sums.set(guest.projectId, { ...NO_USAGE, ...added });
+}
+
+export function addUsages(left: Usage, right: Usage): Usage {
+  return mapUsage((kind) => left[kind] + right[kind]);
 }

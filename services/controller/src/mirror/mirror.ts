@@ -25,7 +25,7 @@ import {
   type Usage,
   unavailable,
 } from "@innkeeper/core";
-import { addPlacements, addUsage, NO_USAGE } from "./accounting.js";
+import { addPlacements, addUsage, addUsages, NO_USAGE } from "./accounting.js";
 
 export interface Versioned<V> {
   readonly value: V;
@@ -43,7 +43,9 @@ export class Mirror {
   readonly #keysByKind = new Map<string, Set<RecordKey>>();
   readonly #guestKeyByUid = new Map<string, RecordKey>();
   readonly #allocated = new Map<string, Resources>();
+  /** By project, without those below. */
   readonly #usage = new Map<string, Usage>();
+  readonly #children = new Map<string, Set<string>>();
   readonly #listeners = new Set<MirrorListener>();
   readonly #waiters = new Set<{ revision: Revision; wake: () => void }>();
 
@@ -109,8 +111,13 @@ export class Mirror {
     return this.#allocated.get(nodeId) ?? NO_RESOURCES;
   }
 
+  /** What the guests of a project and of all projects below it take. */
   usageOf(projectId: string): Usage {
-    return this.#usage.get(projectId) ?? NO_USAGE;
+    let sum = this.#usage.get(projectId) ?? NO_USAGE;
+    for (const child of this.#children.get(projectId) ?? []) {
+      sum = addUsages(sum, this.usageOf(child));
+    }
+    return sum;
   }
 
   /** Called after each commit is mirrored, with the values that were there before. */
@@ -208,6 +215,7 @@ export class Mirror {
   }
 
   #account(key: RecordKey, before: RecordValue | undefined, after: RecordValue | undefined): void {
+    if (kindOf(key) === "project" && after) this.#adopt(after as Project);
     if (kindOf(key) !== "guest") return;
     const [old, now] = [before as Guest | undefined, after as Guest | undefined];
     if (old) {
@@ -220,6 +228,13 @@ export class Mirror {
       addUsage(this.#usage, now, 1);
       this.#guestKeyByUid.set(now.uid, key);
     }
+  }
+
+  /** A project keeps its parent for good. */
+  #adopt({ id, parentId }: Project): void {
+    if (parentId === undefined) return;
+    const children = this.#children.get(parentId) ?? new Set();
+    this.#children.set(parentId, children.add(id));
   }
 
   #get<V extends RecordValue>(key: RecordKey): Versioned<V> | undefined {

@@ -9,9 +9,14 @@ import {
   type NodeRecord,
   type Operation,
   type Project,
+  QUOTA_KINDS,
+  quotaCounter,
   type RecordKey,
   type RecordValue,
   recordKey,
+  type Transaction,
+  takenBy,
+  usageOf,
 } from "@innkeeper/core";
 import {
   aNodeReport,
@@ -46,6 +51,7 @@ export class CommandBench implements CommandContext {
   readonly sessions = new NodeSessions(this.clock, LEASES);
   readonly nodeViews = new NodeViews(this.mirror, this.sessions);
   readonly #abort = new AbortController();
+  #countedAtFirst: ReadonlyMap<string, number> = new Map();
   #reportCount = 0;
 
   /**
@@ -65,7 +71,9 @@ export class CommandBench implements CommandContext {
       ]),
     ];
     const puts = records.map(([key, value]) => ({ key, value }));
-    await this.store.commit(aTransaction({ puts }));
+    const counters = (contents.guests ?? []).flatMap(quotaTaken);
+    await this.store.commit(aTransaction({ puts, counters }));
+    this.#countedAtFirst = (await this.store.snapshot()).counters;
     await this.mirror.load(this.store);
     for (const node of nodes) this.sync(node);
     void this.mirror.follow(this.store, this.#abort.signal);
@@ -91,14 +99,30 @@ export class CommandBench implements CommandContext {
     return found.value;
   }
 
+  /** What was counted since the bench was filled. */
   async counters(): Promise<Record<string, number>> {
-    return Object.fromEntries((await this.store.snapshot()).counters);
+    const { counters } = await this.store.snapshot();
+    const changes = [...counters].map(([key, value]): [string, number] => [
+      key,
+      value - (this.#countedAtFirst.get(key) ?? 0),
+    ]);
+    return Object.fromEntries(changes.filter(([, change]) => change !== 0));
   }
 
   async close(): Promise<void> {
     this.#abort.abort();
     await this.store.close();
   }
+}
+
+/** What admission has counted for a guest in its project. */
+function quotaTaken(guest: Guest): Transaction["counters"] {
+  const usage = usageOf(takenBy(guest));
+  return QUOTA_KINDS.map((kind) => ({
+    key: quotaCounter(guest.projectId, kind),
+    delta: usage[kind],
+    max: undefined,
+  }));
 }
 
 /** A bench with these contents. */

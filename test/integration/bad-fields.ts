@@ -61,13 +61,12 @@ function below(prefix: string, fields: Fields): Fields {
   return Object.fromEntries(entries) as Fields;
 }
 
-const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
-  guest: [undefined],
-  "guest.id": NEEDED_NAMES,
-  "guest.project_id": NAMES,
-  "guest.labels": LABELS,
-  "guest.spec": [undefined],
-  ...below("guest.spec", {
+const NEW_GUEST: Fields = {
+  id: NEEDED_NAMES,
+  project_id: NAMES,
+  labels: LABELS,
+  spec: [undefined],
+  ...below("spec", {
     image_id: NEEDED_NAMES,
     mode: ENUMS,
     "resources.cpu_millis": [0, -1, 99, 125, 256_050, 2 ** 53 - 1],
@@ -83,8 +82,24 @@ const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
     "rules.groups": [["apart app by rack"], new Array(17).fill("near a=b by node"), [LONG]],
     desired_run_state: [2, 3, 99],
   }),
+};
+
+const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
+  guest: [undefined],
+  ...below("guest", NEW_GUEST),
   request_id: REQUEST_IDS,
 });
+
+const NEW_GUESTS = { guests: [GUEST.guest] };
+const TOO_MANY = [[], new Array(1001).fill({})];
+const CREATE_GUESTS = ["GuestService.CreateGuests", "GuestService.StreamCreateGuests"].flatMap(
+  (rpc) =>
+    rows(rpc, NEW_GUESTS, {
+      guests: TOO_MANY,
+      ...below("guests[0]", NEW_GUEST),
+      request_id: REQUEST_IDS,
+    }),
+);
 
 const UPDATE = {
   guest: { id: "x", spec: {} },
@@ -120,6 +135,7 @@ const VERBS = ["Delete", "Start", "Stop", "Pause", "Resume"].flatMap((verb) =>
 
 const GUESTS = [
   ...CREATE_GUEST,
+  ...CREATE_GUESTS,
   ...UPDATE_GUEST,
   ...VERBS,
   ...rows("GuestService.GetGuest", NAMED_GUEST, { ...ONE_GUEST, min_revision: NEGATIVE }),
@@ -445,11 +461,12 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
-  /[ .](read_only|force)$/,
+  /[ .](read_only|force|gang)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
-  /(Create|Update)Guest guest\.(uid|generation|status|create_time|update_time|operation_id)/,
-  /CreateGuest guest\.etag$/,
+  /(Create|Update)Guests? guests?\.(uid|generation|status|create_time|update_time)/,
+  /(Create|Update)Guests? guests?\.(operation_id|gang_id)$/,
+  /CreateGuests? guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,

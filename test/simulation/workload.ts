@@ -16,6 +16,7 @@ import { aGuest, type Prng, SeededIdSource } from "@innkeeper/core/testing";
 import { cancelOperation } from "../../services/controller/src/commands/cancel-operation.js";
 import { cordonNode } from "../../services/controller/src/commands/cordon-node.js";
 import { createGuest } from "../../services/controller/src/commands/create-guest.js";
+import { createGang } from "../../services/controller/src/commands/create-guests.js";
 import { deleteGuest } from "../../services/controller/src/commands/delete-guest.js";
 import { migrateGuest } from "../../services/controller/src/commands/migrate-guest.js";
 import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
@@ -42,6 +43,7 @@ interface Command {
 /** How often each verb is drawn, compared with the others. */
 const WEIGHTS = {
   create: 8,
+  gang: 2,
   migrate: 12,
   delete: 2,
   start: 3,
@@ -125,6 +127,8 @@ export class Workload {
     switch (verb) {
       case "create":
         return { what, isOperation, run: this.#creation(guest) };
+      case "gang":
+        return { what, isOperation, run: this.#gang(guest) };
       case "delete":
         return { what, isOperation, run: (controller) => deleteGuest(controller, guest) };
       case "migrate":
@@ -165,6 +169,15 @@ export class Workload {
     const { projectId, guestId: id, requestId } = guest;
     const spec = this.#spec();
     return (controller) => createGuest(controller, { projectId, id, requestId, labels: {}, spec });
+  }
+
+  /** The answer is the operation of the first of them. */
+  #gang(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const { projectId, guestId, requestId } = guest;
+    const others = this.#prng.shuffle(GUEST_NAMES.filter((name) => name !== guestId));
+    const names = [guestId, ...others.slice(0, this.#prng.integer(1, 2))];
+    const guests = names.map((id) => ({ projectId, id, labels: {}, spec: this.#spec() }));
+    return async (controller) => (await createGang(controller, guests, requestId))[0] ?? "";
   }
 
   #spec(): GuestSpec {

@@ -113,6 +113,11 @@ export interface Guest {
   readonly id: string;
   readonly projectId: string;
   readonly labels: Labels;
+  /**
+   * UUID of the gang it came in: its guests without a place get places all together or none.
+   * Undefined when it came alone.
+   */
+  readonly gangId: string | undefined;
   /** Counts spec changes. */
   readonly generation: number;
   /**

@@ -92,6 +92,7 @@ const GUEST: Guest = {
   id: "g1",
   projectId: "default",
   labels: {},
+  gangId: undefined,
   generation: 1,
   intent: 1,
   createdAtMs: AT_MS,

@@ -62,13 +62,13 @@ export interface ParsedGuest {
 }
 
 /** @throws `invalid` naming the first malformed field. */
-export function parseNewGuest(proto: ProtoGuest | undefined): ParsedGuest {
-  if (proto === undefined) throw invalidField("guest", "unset", "a guest with id and spec");
+export function parseNewGuest(proto: ProtoGuest | undefined, field = "guest"): ParsedGuest {
+  if (proto === undefined) throw invalidField(field, "unset", "a guest with id and spec");
   return {
-    projectId: parseProjectId("guest.project_id", proto.projectId),
-    id: parseName("guest.id", proto.id),
-    labels: parseLabels("guest.labels", proto.labels),
-    spec: parseSpec("guest.spec", proto.spec),
+    projectId: parseProjectId(`${field}.project_id`, proto.projectId),
+    id: parseName(`${field}.id`, proto.id),
+    labels: parseLabels(`${field}.labels`, proto.labels),
+    spec: parseSpec(`${field}.spec`, proto.spec),
   };
 }
 
@@ -147,6 +147,7 @@ export function guestToProto({ value: guest, revision }: Versioned<Guest>): Prot
     createTime: new Date(guest.createdAtMs),
     updateTime: new Date(guest.updatedAtMs),
     operationId: guest.operationId,
+    gangId: guest.gangId ?? "",
   };
 }
 

@@ -24,6 +24,7 @@ import { type RunStateVerb, setRunState } from "../commands/set-run-state.js";
 import { type UpdateGuestInput, updateGuest } from "../commands/update-guest.js";
 import type { Controller } from "../controller.js";
 import { attachConsole } from "./attach-console.js";
+import { createMany, streamCreateMany } from "./create-many.js";
 import { execGuest } from "./exec-guest.js";
 import {
   guestToProto,
@@ -70,6 +71,8 @@ export function guestService(controller: Controller): GuestServiceServer {
         createGuest(controller, { ...parseNewGuest(guest), requestId: parseRequestId(requestId) }),
       ),
     ),
+    createGuests: unary(log, (request) => createMany(controller, request)),
+    streamCreateGuests: bothStreams(log, ({ requests }) => streamCreateMany(controller, requests)),
     getGuest: unary(log, async (request) => {
       await waitForRevision(controller, request.minRevision);
       return { guest: guestToProto(findGuest(controller, parseGuestRef(request))) };

@@ -27,6 +27,7 @@ export interface CreateGuestInput {
   readonly id: string;
   readonly labels: Labels;
   readonly spec: GuestSpec;
+  readonly gangId?: string | undefined;
   readonly requestId: string;
 }
 
@@ -38,11 +39,15 @@ export interface CreateGuestInput {
 export function createGuest(context: CommandContext, input: CreateGuestInput): Promise<string> {
   const { requestId, ...body } = input;
   return mutate(context, { id: requestId, body: { do: "create-guest", ...body } }, () =>
-    prepare(context, input),
+    prepareCreation(context, input),
   );
 }
 
-function prepare(context: CommandContext, input: CreateGuestInput): Mutation {
+/** What creates it, decided by the mirror of now. Throws as `createGuest`. */
+export function prepareCreation(
+  context: CommandContext,
+  input: Omit<CreateGuestInput, "requestId">,
+): Mutation {
   const { mirror } = context;
   const line = projectLine(mirror, input.projectId);
   const image = mirror.image(input.spec.imageId);
@@ -102,13 +107,17 @@ function checksFor(guest: Guest, imageRevision: number): Check[] {
   ];
 }
 
-function newGuest({ clock, ids }: CommandContext, input: CreateGuestInput): Guest {
+function newGuest(
+  { clock, ids }: CommandContext,
+  input: Omit<CreateGuestInput, "requestId">,
+): Guest {
   const nowMs = clock.nowMs();
   return {
     uid: ids.uuid(),
     id: input.id,
     projectId: input.projectId,
     labels: input.labels,
+    gangId: input.gangId,
     generation: 1,
     intent: 1,
     createdAtMs: nowMs,

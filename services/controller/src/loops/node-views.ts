@@ -26,6 +26,8 @@ export interface PlacementTurn {
   place(request: PlacementRequest, seed: number): PlacementResult;
   /** The decision is meant: later ones of this turn count with it. */
   take(request: PlacementRequest, nodeId: string): void;
+  /** Gives back what was taken inside when it ends with undefined. */
+  attempt<T>(decide: () => T | undefined): T | undefined;
 }
 
 interface Taken {
@@ -74,13 +76,22 @@ export class NodeViews {
       placer.table.allocate(nodeId, request.resources);
       placer.members.add(nodeId, request);
     };
-    try {
-      return decide({ place: (request, seed) => this.#place(request, seed), take });
-    } finally {
-      for (const { request, nodeId } of taken) {
+    const giveBack = (from: number): void => {
+      for (const { request, nodeId } of taken.splice(from)) {
         placer.table.release(nodeId, request.resources);
         placer.members.remove(nodeId, request);
       }
+    };
+    const attempt = <R>(inside: () => R | undefined): R | undefined => {
+      const before = taken.length;
+      const result = inside();
+      if (result === undefined) giveBack(before);
+      return result;
+    };
+    try {
+      return decide({ place: (request, seed) => this.#place(request, seed), take, attempt });
+    } finally {
+      giveBack(0);
     }
   }
 

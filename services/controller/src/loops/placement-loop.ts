@@ -1,7 +1,7 @@
 /**
  * Finds places for pending guests, many in one batch. What overcommit forbids is refused by the
  * store's counters, however old the snapshot was (I2). A guest that fits nowhere keeps the reasons
- * and is tried again when something changes.
+ * and is tried again when something changes. Guests of one gang get places together or wait together.
  */
 import {
   allocatable,
@@ -9,18 +9,17 @@ import {
   guestKey,
   nodeCounter,
   type PlacementDecision,
-  type PlacementRequest,
+  type PlacementResult,
   RESOURCE_KINDS,
   type Rejection,
   recordKey,
   type Transaction,
-  withNewIntent,
-  withPhase,
 } from "@innkeeper/core";
 import type { Versioned } from "../mirror/mirror.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews, PlacementTurn } from "./node-views.js";
 import { placementRequest } from "./placement-request.js";
+import { type NoPlace, needsPlace, placed, summary, unplaced } from "./placement-status.js";
 
 /** Decisions made from one snapshot. */
 const BATCH_MAX = 256;
@@ -64,38 +63,84 @@ export class PlacementLoop {
   }
 
   #decideAll(uids: readonly string[]): Transaction[] {
+    const seen = new Set<string>();
     return this.nodeViews.inTurn((turn) =>
-      uids
-        .map((uid) => this.context.mirror.guestByUid(uid))
-        .filter((found) => found !== undefined && needsPlace(found.value))
-        .map((found) => this.#decide(found as Versioned<Guest>, turn))
-        .filter((transaction) => transaction !== undefined),
+      uids.flatMap((uid) => {
+        const found = this.context.mirror.guestByUid(uid);
+        if (found === undefined || !needsPlace(found.value)) return [];
+        const { gangId } = found.value;
+        if (gangId === undefined) return this.#decide(found, turn);
+        if (seen.has(gangId)) return [];
+        seen.add(gangId);
+        return this.#decideGang(gangId, turn);
+      }),
     );
   }
 
-  /** Undefined when there is nothing new to say. */
-  #decide({ value, revision }: Versioned<Guest>, turn: PlacementTurn): Transaction | undefined {
-    const { mirror, ids, clock } = this.context;
-    const request = placementRequest(value, mirror);
-    const result = turn.place(request, ids.random32());
-    if (!result.isPlaced && this.nodeViews.isAwaitingNodes()) return undefined;
-    const changed = result.isPlaced
-      ? placed(value, result.decision)
-      : unplaced(value, result.rejections);
-    if (changed === undefined) return undefined;
-    const guest = { ...changed, updatedAtMs: clock.nowMs() };
-    const {
-      checks = [],
-      counters = [],
-      puts = [],
-    } = result.isPlaced ? this.#allocate(request, result.decision, turn) : this.#waiting(guest);
+  /** Nothing when there is nothing new to say. */
+  #decide(found: Versioned<Guest>, turn: PlacementTurn): Transaction[] {
+    const result = this.#place(found.value, turn);
+    if (result.isPlaced) return [this.#placed(found, result.decision)];
+    const { rejections } = result;
+    return this.#notPlaced(found, { rejections, message: summary(rejections) });
+  }
+
+  /** All that have no place get one, the largest first, in one transaction; or none does. */
+  #decideGang(gangId: string, turn: PlacementTurn): Transaction[] {
+    const members = this.context.mirror.gang(gangId).filter(({ value }) => needsPlace(value));
+    members.sort((left, right) => bySize(left.value, right.value));
+    let why: NoPlace = { rejections: [], message: "" };
+    const all = turn.attempt(() => {
+      const placed: Transaction[] = [];
+      for (const member of members) {
+        const result = this.#place(member.value, turn);
+        if (!result.isPlaced) {
+          why = lacking(members.length, placed.length, { member, ...result });
+          return undefined;
+        }
+        placed.push(this.#placed(member, result.decision));
+      }
+      return placed;
+    });
+    if (all !== undefined) return [asOne(all)];
+    return members.flatMap((member) => this.#notPlaced(member, why));
+  }
+
+  /** What it takes counts for the later ones of the turn. */
+  #place(guest: Guest, turn: PlacementTurn): PlacementResult {
+    const request = placementRequest(guest, this.context.mirror);
+    const result = turn.place(request, this.context.ids.random32());
+    if (result.isPlaced) turn.take(request, result.decision.nodeId);
+    return result;
+  }
+
+  #placed({ value, revision }: Versioned<Guest>, decision: PlacementDecision): Transaction {
+    const guest = { ...placed(value, decision), updatedAtMs: this.context.clock.nowMs() };
+    const { checks = [], counters = [] } = this.#allocation(guest, decision);
     const key = guestKey(guest);
     return {
       checks: [{ key, revision }, ...checks],
-      puts: [{ key, value: guest }, ...puts],
+      puts: [{ key, value: guest }],
       deletes: [],
       counters,
     };
+  }
+
+  #notPlaced({ value, revision }: Versioned<Guest>, why: NoPlace): Transaction[] {
+    if (this.nodeViews.isAwaitingNodes()) return [];
+    const changed = unplaced(value, why);
+    if (changed === undefined) return [];
+    const guest = { ...changed, updatedAtMs: this.context.clock.nowMs() };
+    const { checks = [], puts = [] } = this.#waiting(guest);
+    const key = guestKey(guest);
+    return [
+      {
+        checks: [{ key, revision }, ...checks],
+        puts: [{ key, value: guest }, ...puts],
+        deletes: [],
+        counters: [],
+      },
+    ];
   }
 
   /** Its operation says what it waits for. */
@@ -108,60 +153,41 @@ export class PlacementLoop {
     return { checks: [{ key, revision: operation.revision }], puts: [{ key, value }] };
   }
 
-  #allocate(
-    request: PlacementRequest,
-    { nodeId }: PlacementDecision,
-    turn: PlacementTurn,
-  ): Partial<Transaction> {
-    const { mirror } = this.context;
-    const node = mirror.node(nodeId);
+  #allocation({ spec }: Guest, { nodeId }: PlacementDecision): Partial<Transaction> {
+    const node = this.context.mirror.node(nodeId);
     if (node === undefined) return {};
-    turn.take(request, nodeId);
     const limit = allocatable(node.value);
     return {
       checks: [{ key: recordKey("node", nodeId), revision: node.revision }],
-      counters: RESOURCE_KINDS.filter((kind) => request.resources[kind] > 0).map((kind) => ({
+      counters: RESOURCE_KINDS.filter((kind) => spec.resources[kind] > 0).map((kind) => ({
         key: nodeCounter(nodeId, kind),
-        delta: request.resources[kind],
+        delta: spec.resources[kind],
         max: limit[kind],
       })),
     };
   }
 }
 
-function needsPlace(guest: Guest): boolean {
-  return (
-    !guest.isDeleting && guest.status.placement === undefined && guest.spec.desired !== "stopped"
-  );
+function bySize({ spec: left, id }: Guest, { spec: right, id: otherId }: Guest): number {
+  const { memoryMib, cpuMillis } = right.resources;
+  const difference = memoryMib - left.resources.memoryMib || cpuMillis - left.resources.cpuMillis;
+  return difference || (id < otherId ? -1 : 1);
 }
 
-function placed(guest: Guest, decision: PlacementDecision): Guest {
-  const { nodeId, engine, mode } = decision;
-  const epoch = guest.status.epochLast + 1;
-  const there = withPhase(guest, { phase: "PLACED", reason: "", message: decision.message });
-  const placement = { nodeId, engine, mode, epoch, decision };
-  const status = { ...there.status, placement, rejections: [], epochLast: epoch };
-  return withNewIntent({ ...there, status });
+function lacking(
+  size: number,
+  fitting: number,
+  { member, rejections }: { member: Versioned<Guest>; rejections: readonly Rejection[] },
+): NoPlace {
+  const so = `gang of ${size}: ${fitting} find places together, "${member.value.id}" does not`;
+  return { rejections, message: `${so}: ${summary(rejections)}` };
 }
 
-/** Undefined when the reasons are the same as before: nothing to write. */
-function unplaced(guest: Guest, rejections: readonly Rejection[]): Guest | undefined {
-  const message = summary(rejections);
-  const isSame = JSON.stringify(guest.status.rejections) === JSON.stringify(rejections);
-  if (isSame && guest.status.message === message && guest.status.phase === "PENDING") {
-    return undefined;
-  }
-  const pending = withPhase(guest, { phase: "PENDING", reason: "NOTHING_FITS", message });
-  return { ...pending, status: { ...pending.status, rejections } };
-}
-
-function summary(rejections: readonly Rejection[]): string {
-  if (rejections.length === 0) return "no node has joined";
-  const nodes = new Map<string, string[]>();
-  for (const { nodeId, filter, message } of rejections) {
-    const said = nodes.get(nodeId) ?? [];
-    said.push(`${filter} ${message}`);
-    nodes.set(nodeId, said);
-  }
-  return [...nodes].map(([nodeId, said]) => `${nodeId}: ${said.join(", ")}`).join("; ");
+function asOne(all: readonly Transaction[]): Transaction {
+  return {
+    checks: all.flatMap(({ checks }) => checks),
+    puts: all.flatMap(({ puts }) => puts),
+    deletes: [],
+    counters: all.flatMap(({ counters }) => counters),
+  };
 }

@@ -46,6 +46,7 @@ export class Mirror {
   /** By project, without those below. */
   readonly #usage = new Map<string, Usage>();
   readonly #children = new Map<string, Set<string>>();
+  readonly #gangs = new Map<string, Set<string>>();
   readonly #listeners = new Set<MirrorListener>();
   readonly #waiters = new Set<{ revision: Revision; wake: () => void }>();
 
@@ -60,6 +61,12 @@ export class Mirror {
   guestByUid(uid: string): Versioned<Guest> | undefined {
     const key = this.#guestKeyByUid.get(uid);
     return key === undefined ? undefined : this.#get<Guest>(key);
+  }
+
+  /** The guests that came in one gang, those that are still there. */
+  gang(gangId: string): readonly Versioned<Guest>[] {
+    const uids = [...(this.#gangs.get(gangId) ?? [])];
+    return uids.map((uid) => this.guestByUid(uid)).filter((found) => found !== undefined);
   }
 
   project(id: string): Versioned<Project> | undefined {
@@ -222,12 +229,26 @@ export class Mirror {
       addPlacements(this.#allocated, old, -1);
       addUsage(this.#usage, old, -1);
       this.#guestKeyByUid.delete(old.uid);
+      this.#leaveGang(old);
     }
     if (now) {
       addPlacements(this.#allocated, now, 1);
       addUsage(this.#usage, now, 1);
       this.#guestKeyByUid.set(now.uid, key);
+      this.#joinGang(now);
     }
+  }
+
+  #joinGang({ gangId, uid }: Guest): void {
+    if (gangId === undefined) return;
+    this.#gangs.set(gangId, (this.#gangs.get(gangId) ?? new Set()).add(uid));
+  }
+
+  #leaveGang({ gangId, uid }: Guest): void {
+    if (gangId === undefined) return;
+    const others = this.#gangs.get(gangId);
+    others?.delete(uid);
+    if (others?.size === 0) this.#gangs.delete(gangId);
   }
 
   /** A project keeps its parent for good. */

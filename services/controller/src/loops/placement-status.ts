@@ -1,0 +1,49 @@
+/** What a decision makes of a guest's status. */
+import {
+  type Guest,
+  type PlacementDecision,
+  type Rejection,
+  withNewIntent,
+  withPhase,
+} from "@innkeeper/core";
+
+export function needsPlace(guest: Guest): boolean {
+  return (
+    !guest.isDeleting && guest.status.placement === undefined && guest.spec.desired !== "stopped"
+  );
+}
+
+export function placed(guest: Guest, decision: PlacementDecision): Guest {
+  const { nodeId, engine, mode } = decision;
+  const epoch = guest.status.epochLast + 1;
+  const there = withPhase(guest, { phase: "PLACED", reason: "", message: decision.message });
+  const placement = { nodeId, engine, mode, epoch, decision };
+  const status = { ...there.status, placement, rejections: [], epochLast: epoch };
+  return withNewIntent({ ...there, status });
+}
+
+export interface NoPlace {
+  readonly rejections: readonly Rejection[];
+  readonly message: string;
+}
+
+/** Undefined when the reasons are the same as before: nothing to write. */
+export function unplaced(guest: Guest, { rejections, message }: NoPlace): Guest | undefined {
+  const isSame = JSON.stringify(guest.status.rejections) === JSON.stringify(rejections);
+  if (isSame && guest.status.message === message && guest.status.phase === "PENDING") {
+    return undefined;
+  }
+  const pending = withPhase(guest, { phase: "PENDING", reason: "NOTHING_FITS", message });
+  return { ...pending, status: { ...pending.status, rejections } };
+}
+
+export function summary(rejections: readonly Rejection[]): string {
+  if (rejections.length === 0) return "no node has joined";
+  const nodes = new Map<string, string[]>();
+  for (const { nodeId, filter, message } of rejections) {
+    const said = nodes.get(nodeId) ?? [];
+    said.push(`${filter} ${message}`);
+    nodes.set(nodeId, said);
+  }
+  return [...nodes].map(([nodeId, said]) => `${nodeId}: ${said.join(", ")}`).join("; ");
+}

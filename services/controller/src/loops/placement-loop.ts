@@ -1,7 +1,8 @@
 /**
  * Finds places for pending guests, many in one batch. What overcommit forbids is refused by the
  * store's counters, however old the snapshot was (I2). A guest that fits nowhere keeps the reasons
- * and is tried again when something changes. Guests of one gang get places together or wait together.
+ * and is tried again when something changes. Guests of one gang get places together or wait
+ * together.
  */
 import {
   allocatable,

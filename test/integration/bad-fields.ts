@@ -92,14 +92,27 @@ const CREATE_GUEST = rows("GuestService.CreateGuest", GUEST, {
 
 const NEW_GUESTS = { guests: [GUEST.guest] };
 const TOO_MANY = [[], new Array(1001).fill({})];
-const CREATE_GUESTS = ["GuestService.CreateGuests", "GuestService.StreamCreateGuests"].flatMap(
-  (rpc) =>
-    rows(rpc, NEW_GUESTS, {
-      guests: TOO_MANY,
-      ...below("guests[0]", NEW_GUEST),
-      request_id: REQUEST_IDS,
-    }),
-);
+const NEW_GUESTS_FIELDS = {
+  guests: TOO_MANY,
+  ...below("guests[0]", NEW_GUEST),
+  request_id: REQUEST_IDS,
+};
+const CREATE_GUESTS = [
+  ...rows("GuestService.CreateGuests", NEW_GUESTS, NEW_GUESTS_FIELDS),
+  ...rows(
+    "GuestService.StreamCreateGuests",
+    { request: NEW_GUESTS },
+    { request: [undefined], ...below("request", NEW_GUESTS_FIELDS) },
+  ),
+];
+
+const EXPLAIN_PLACEMENT = [
+  ...rows("GuestService.ExplainPlacement", GUEST, {
+    ...below("guest", NEW_GUEST),
+    node_id: NAMES,
+  }),
+  ...rows("GuestService.ExplainPlacement", { name: { guest_id: "x" } }, below("name", ONE_GUEST)),
+];
 
 const UPDATE = {
   guest: { id: "x", spec: {} },
@@ -136,6 +149,7 @@ const VERBS = ["Delete", "Start", "Stop", "Pause", "Resume"].flatMap((verb) =>
 const GUESTS = [
   ...CREATE_GUEST,
   ...CREATE_GUESTS,
+  ...EXPLAIN_PLACEMENT,
   ...UPDATE_GUEST,
   ...VERBS,
   ...rows("GuestService.GetGuest", NAMED_GUEST, { ...ONE_GUEST, min_revision: NEGATIVE }),
@@ -464,9 +478,9 @@ export const ANY_VALUE: readonly RegExp[] = [
   /[ .](read_only|force|gang)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
-  /(Create|Update)Guests? guests?\.(uid|generation|status|create_time|update_time)/,
-  /(Create|Update)Guests? guests?\.(operation_id|gang_id)$/,
-  /CreateGuests? guests?\.etag$/,
+  /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(uid|generation|status|create_time|update_time)/,
+  /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(operation_id|gang_id)$/,
+  /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,

@@ -55,6 +55,7 @@ export { NodeTable } from "./scheduling/node-table.js";
 export * from "./scheduling/place.js";
 export { Placer } from "./scheduling/placer.js";
 export * from "./scheduling/scorers.js";
+export * from "./scheduling/smallest-change.js";
 export * from "./transactions/change-feed.js";
 export * from "./transactions/evaluate-transaction.js";
 export * from "./transactions/lease-state.js";

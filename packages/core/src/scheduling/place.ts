@@ -54,6 +54,8 @@ export interface Candidate {
   readonly ability: ModeAbility;
   /** Soft rules that are not kept there: fewer is better, whatever the score. */
   readonly violations: number;
+  /** How well it fits by the policy, 0 to 1. */
+  readonly fit: number;
   readonly score: number;
   readonly tieBreak: number;
 }
@@ -105,12 +107,14 @@ export function candidateOn(
 ): Candidate {
   const ability = usableAbilities(request, view.node)[0] as ModeAbility;
   const { low, high } = freeSharesAfter(request, view);
-  const score = scoreOf(fitOf(policy, low, high), MODE_PREFERENCE[ability.mode]);
+  const fit = fitOf(policy, low, high);
+  const score = scoreOf(fit, MODE_PREFERENCE[ability.mode]);
   const violations = violationsOn(request.rules.groups, view.node, counts);
   return {
     view,
     ability,
     violations,
+    fit,
     score,
     tieBreak: tieBreak(ringPlace(view.node.id), ringStart(seed)),
   };

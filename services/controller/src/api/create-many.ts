@@ -5,6 +5,8 @@ import type {
   CreateGuestResult,
   CreateGuestsRequest,
   CreateGuestsResponse,
+  StreamCreateGuestsRequest,
+  StreamCreateGuestsResponse,
 } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import { type CreationOutcome, createGang, createGuests } from "../commands/create-guests.js";
 import type { Controller } from "../controller.js";
@@ -38,9 +40,12 @@ export async function createMany(
 /** One request after the other; the client may send the next one meanwhile. */
 export async function* streamCreateMany(
   controller: Controller,
-  requests: AsyncIterable<CreateGuestsRequest>,
-): AsyncGenerator<CreateGuestsResponse> {
-  for await (const request of requests) yield await createMany(controller, request);
+  requests: AsyncIterable<StreamCreateGuestsRequest>,
+): AsyncGenerator<StreamCreateGuestsResponse> {
+  for await (const { request } of requests) {
+    if (request === undefined) throw invalidField("request", "unset", "a request");
+    yield { response: await createMany(controller, request) };
+  }
 }
 
 function resultOf({ mirror }: Controller, outcome: CreationOutcome): CreateGuestResult {

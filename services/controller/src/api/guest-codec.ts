@@ -188,7 +188,13 @@ function statusToProto({ status }: Guest): ProtoStatus {
   };
 }
 
-function placementToProto({ nodeId, engine, mode, epoch, decision }: Placement): ProtoPlacement {
+export function placementToProto({
+  nodeId,
+  engine,
+  mode,
+  epoch,
+  decision,
+}: Placement): ProtoPlacement {
   return {
     nodeId,
     engine,

@@ -26,6 +26,7 @@ import type { Controller } from "../controller.js";
 import { attachConsole } from "./attach-console.js";
 import { createMany, streamCreateMany } from "./create-many.js";
 import { execGuest } from "./exec-guest.js";
+import { explainPlacement } from "./explain-placement.js";
 import {
   guestToProto,
   parseCpuMillis,
@@ -73,6 +74,7 @@ export function guestService(controller: Controller): GuestServiceServer {
     ),
     createGuests: unary(log, (request) => createMany(controller, request)),
     streamCreateGuests: bothStreams(log, ({ requests }) => streamCreateMany(controller, requests)),
+    explainPlacement: unary(log, (request) => explainPlacement(controller, request)),
     getGuest: unary(log, async (request) => {
       await waitForRevision(controller, request.minRevision);
       return { guest: guestToProto(findGuest(controller, parseGuestRef(request))) };

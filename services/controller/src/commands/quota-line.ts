@@ -9,6 +9,7 @@ import {
   type Project,
   QUOTA_KINDS,
   quotaCounter,
+  quotaExceeded,
   recordKey,
   type Usage,
 } from "@innkeeper/core";
@@ -32,6 +33,25 @@ export function projectLine(
 /** The limits that a commit was decided by must still be in force. */
 export function lineChecks(line: readonly Versioned<Project>[]): Check[] {
   return line.map(({ value, revision }) => ({ key: recordKey("project", value.id), revision }));
+}
+
+/**
+ * What the commit would answer now, for those who only ask. @throws `capacity` (QUOTA_EXCEEDED)
+ * naming the first project with too little.
+ */
+export function refuseOverQuota(
+  mirror: Pick<Mirror, "usageOf">,
+  line: readonly Versioned<Project>[],
+  more: Usage,
+): void {
+  for (const { value } of line) {
+    const used = mirror.usageOf(value.id);
+    for (const kind of QUOTA_KINDS) {
+      const limit = value.quota[kind];
+      if (limit === undefined || more[kind] <= 0 || used[kind] + more[kind] <= limit) continue;
+      throw quotaExceeded(value.id, { kind, used: used[kind], requested: more[kind], limit });
+    }
+  }
 }
 
 /** What shrinks is never refused, however far over a limit the rest is. */

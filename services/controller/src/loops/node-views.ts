@@ -17,6 +17,7 @@ import {
   placementsOf,
   type RecordKey,
   type RecordValue,
+  type Release,
 } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
@@ -92,6 +93,23 @@ export class NodeViews {
       return decide({ place: (request, seed) => this.#place(request, seed), take, attempt });
     } finally {
       giveBack(0);
+    }
+  }
+
+  /** A turn in which the guest's own places are free. */
+  without<T>(places: readonly Release[], guest: Guest, decide: (turn: PlacementTurn) => T): T {
+    const { table, members } = this.#placer ?? this.#begin();
+    for (const { nodeId, resources } of places) {
+      table.release(nodeId, resources);
+      members.remove(nodeId, guest);
+    }
+    try {
+      return this.inTurn(decide);
+    } finally {
+      for (const { nodeId, resources } of places) {
+        table.allocate(nodeId, resources);
+        members.add(nodeId, guest);
+      }
     }
   }
 

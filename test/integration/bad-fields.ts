@@ -46,8 +46,9 @@ const UUID = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 const HASH = "a".repeat(64);
 const PAGE = { page_size: NEGATIVE, page_token: TOKENS };
 const ONE_GUEST = { guest_id: NEEDED_NAMES, project_id: NAMES };
+const SPEC = { image_id: "tiny", resources: { cpu_millis: 100, memory_mib: 32 } };
 const GUEST = {
-  guest: { id: "x", spec: { image_id: "tiny", resources: { cpu_millis: 100, memory_mib: 32 } } },
+  guest: { id: "x", spec: { ...SPEC, forwards: [{ protocol: 1, host_port: 1, guest_port: 1 }] } },
 };
 const RESTART_POLICY = {
   "restart_policy.condition": ENUMS,
@@ -60,6 +61,14 @@ function below(prefix: string, fields: Fields): Fields {
   const entries = Object.entries(fields).map(([field, values]) => [`${prefix}.${field}`, values]);
   return Object.fromEntries(entries) as Fields;
 }
+
+const FORWARD = { protocol: 1, host_port: 1, guest_port: 1 };
+const FORWARDS: Fields = {
+  forwards: [[FORWARD, FORWARD], new Array(17).fill(FORWARD)],
+  "forwards[0].protocol": ENUMS,
+  "forwards[0].host_port": [0, -1, 65_536],
+  "forwards[0].guest_port": [0, -1, 65_536],
+};
 
 const NEW_GUEST: Fields = {
   id: NEEDED_NAMES,
@@ -74,6 +83,8 @@ const NEW_GUEST: Fields = {
     "resources.disk_mib": [-1, 1_073_741_825, 2 ** 53 - 1],
     command_line: COMMAND_LINES,
     ...RESTART_POLICY,
+    ...FORWARDS,
+    "forwards[0].host_port": [-1, 65_536],
     node_id: NAMES,
     stop_timeout: DURATIONS,
     "needs.start_within": [{ seconds: 0 }, ...DURATIONS],
@@ -349,6 +360,7 @@ const REGISTRY = [
     "abilities[0].acceleration": ["", "warp"],
     "abilities[0].start_ms": [-1, 3_600_001],
     incarnation: UUIDS,
+    forward_host: ["x", "1.2.3", "1.2.3.4,x", LONG],
   }),
   ...rows("RegistryService.ReportNode", REPORT, {
     node_id: NEEDED_NAMES,
@@ -399,6 +411,7 @@ const ASSIGNMENT = {
   memory_mib: 16,
   image: MANIFEST,
   migrate_to: { uri: "tcp:127.0.0.1:1", downtime_ms_max: 1 },
+  forwards: [FORWARD],
 };
 const TEXTS = ["a\nb", LONG];
 
@@ -429,6 +442,8 @@ export const AGENT_FIELDS: readonly BadField[] = [
         image: [undefined],
         ...below("image", MANIFEST_FIELDS),
         command_line: COMMAND_LINES,
+        ...FORWARDS,
+        mac_address: ["x", "52:54:00:12:34:5", "52:54:00:12:34:5G", LONG],
         ...RESTART_POLICY,
         start_count: [-1],
         stop_timeout_ms: [-1],
@@ -483,6 +498,7 @@ export const ANY_VALUE: readonly RegExp[] = [
   /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
+  /UpdateGuest guest\.spec\.forwards/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /(ImportImage data|Console input)$/,
 ];

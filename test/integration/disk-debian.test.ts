@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
@@ -30,7 +31,10 @@ beforeAll(async () => {
   cluster = await programs.up("data", ["--nodes", "1"]);
   expect((await inn("image", "import", IMAGE)).code).toBe(0);
   for (const mode of MODES) {
-    const options = ["--mode", mode, "--stop-timeout", "60s", "--restart", "never"];
+    const options = ["--mode", mode, "--stop-timeout", "60s", "--restart", "never"].concat(
+      "--forward",
+      "7777",
+    );
     expect((await inn("guest", "create", mode, ...SIZE, ...options)).code).toBe(0);
   }
 });
@@ -90,8 +94,41 @@ it("is used at its console, also by a script", async () => {
     ...options,
   );
   expect([used.code, used.err]).toEqual([0, ""]);
-  expect(used.out).toMatch(/echo mark\$\(\(40 \+ 2\)\)\r\nmark42\r\n/);
+  expect(used.out).toMatch(/echo mark\$\(\(40 \+ 2\)\)\r\n.*mark42\r\n/);
 });
+
+/** Perl is on every Debian: one connection, one line. */
+const SERVER = `use IO::Socket::INET; my $server = IO::Socket::INET->new(
+  LocalPort => 7777, Listen => 1, ReuseAddr => 1) or die;
+my $client = $server->accept; print $client "served by $ARGV[0]\\n"; close $client;`;
+
+it("is reached by a port of its node", async () => {
+  for (const mode of MODES) {
+    const served = programs.innLater(
+      cluster.address,
+      ...["guest", "exec", mode, "--", "perl", "-e", SERVER, mode],
+    );
+    const { out } = await inn("guest", "get", mode);
+    const [, host = "", port = ""] = /ports +tcp ([0-9.]+):([0-9]+) -> 7777/.exec(out) ?? [];
+    await vi.waitFor(async () => {
+      expect(await read(host, Number(port))).toBe(`served by ${mode}\n`);
+    }, PATIENCE);
+    await served.ended();
+    expect(served.child.exitCode).toBe(0);
+  }
+});
+
+function read(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(port, host);
+    socket.on("data", (bytes) => {
+      text += bytes.toString();
+    });
+    socket.once("error", reject);
+    socket.once("close", () => resolve(text));
+  });
+}
 
 const FIND_SLEEP = `for each in /proc/[0-9]*/comm; do
   read name < $each; [ "$name" = sleep ] && exit 0

@@ -8,6 +8,7 @@ import { type Checker, Violation } from "./checkers/checker.js";
 import { CONVERGES_WITHIN_MS, whatDiffers } from "./checkers/convergence.js";
 import { durableMutations } from "./checkers/durable-mutations.js";
 import { fencing } from "./checkers/fencing.js";
+import { heldPorts } from "./checkers/held-ports.js";
 import { nodeCapacity } from "./checkers/node-capacity.js";
 import { oneRunningCopy } from "./checkers/one-running-copy.js";
 import { ownedCopies } from "./checkers/owned-copies.js";
@@ -55,6 +56,7 @@ async function runToTheEnd(cluster: Cluster, watch: CrashWatch): Promise<void> {
   const checkers: readonly Checker[] = [
     oneRunningCopy(cluster),
     nodeCapacity(cluster),
+    heldPorts(cluster),
     projectUsage(cluster),
     ownedCopies(cluster),
     fencing(cluster),

@@ -180,6 +180,13 @@ export class Workload {
     return async (controller) => (await createGang(controller, guests, requestId))[0] ?? "";
   }
 
+  /** Few ports of many guests: they clash. */
+  #forwards(): Pick<GuestSpec, "forwards"> {
+    const hostPort = this.#prng.pick([undefined, undefined, 0, 2222]);
+    if (hostPort === undefined) return {};
+    return { forwards: [{ protocol: "tcp", hostPort, guestPort: 22 }] };
+  }
+
   #spec(): GuestSpec {
     const prng = this.#prng;
     const { spec } = aGuest({
@@ -190,6 +197,7 @@ export class Workload {
     return {
       ...spec,
       imageId: IMAGE_ID,
+      ...this.#forwards(),
       mode: prng.pick(["auto", "hybrid", "paravirt"]),
       desired: prng.pick(["running", "running", "running", "paused", "stopped"]),
       nodeId: prng.chance(0.1) ? prng.pick(NODE_IDS) : "",

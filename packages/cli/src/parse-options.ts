@@ -50,6 +50,17 @@ export function parsePairs(option: string, texts: readonly string[]): Record<str
   );
 }
 
+/** "tcp:2222:22", "udp:53", "22" → a forward; host port 0 = the cluster chooses. */
+export function parseForward(option: string, text: string) {
+  const [, protocol = "tcp", first = "", second] =
+    /^(?:(tcp|udp):)?([0-9]{1,5})(?::([0-9]{1,5}))?$/.exec(text) ?? [];
+  if (first === "") {
+    throw invalidField(option, text, "[tcp|udp:][PORT OF THE NODE:]PORT OF THE GUEST");
+  }
+  const [hostPort, guestPort] = second === undefined ? ["0", first] : [first, second];
+  return { protocol, hostPort: Number(hostPort), guestPort: Number(guestPort) };
+}
+
 export function parseCount(option: string, text: string): number {
   if (!/^[0-9]{1,15}$/.test(text)) throw invalidField(option, text, "a whole number");
   return Number(text);

@@ -18,6 +18,7 @@ export * from "./domain/image.js";
 export * from "./domain/mode.js";
 export * from "./domain/names.js";
 export * from "./domain/needs.js";
+export * from "./domain/network.js";
 export * from "./domain/node.js";
 export * from "./domain/operation.js";
 export * from "./domain/placement.js";

@@ -49,6 +49,14 @@ export const AGENT_SETTINGS = {
     ...ADDRESS,
     doc: "Address where controllers and other agents reach this node; empty = where it listens.",
   },
+  forwardHost: {
+    type: "text",
+    env: "INN_FORWARD_HOST",
+    default: "127.0.0.1",
+    pattern: /^[0-9]{1,3}(\.[0-9]{1,3}){3}$/,
+    allowed: "an IPv4 address of this host; 0.0.0.0 = all",
+    doc: "Where ports of this node lead to its guests; must differ between nodes of one host.",
+  },
   dataDirectory: {
     type: "text",
     env: "INN_DATA",

@@ -101,7 +101,8 @@ function createEngines(
     if (name === "qemu") {
       const reached = { migrationHost, migrationAdvertise };
       const probes = { probeKernel, probeDisk, probeCacheFile };
-      const options = { stateDir, clock, log, ...reached, ...probes };
+      const { forwardHost } = settings;
+      const options = { stateDir, clock, log, forwardHost, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
     } else if (name === "container") {
       const options = { stateDir: path.join(directory, "containers"), clock, log, probeRootfs };
@@ -127,6 +128,7 @@ function describeNode(
     id: settings.nodeId,
     address,
     labels: parseNodeLabels(settings.nodeLabels),
+    forwardHost: settings.forwardHost,
     capacity: {
       cpuMillis: settings.cpuMillis || host.cpuMillis,
       memoryMib: settings.memoryMib || host.memoryMib,

@@ -104,11 +104,12 @@ async function startAgents(
   { options, log, nodes, controller }: Start & { readonly controller: RunningControllerProcess },
   ending: (() => Promise<void>)[],
 ): Promise<Agent[]> {
-  const start = async (nodeId: string): Promise<Agent> => {
+  const start = async (nodeId: string, index: number): Promise<Agent> => {
     const settings = loadAgentSettings({
       INN_NODE_ID: nodeId,
       INN_CONTROLLER: controller.address,
       INN_LISTEN: "127.0.0.1:0",
+      INN_FORWARD_HOST: forwardHostOf(index),
       INN_DATA: path.join(options.data, "nodes", nodeId),
       INN_ENGINES: options.engines,
       INN_RESERVE_MEMORY_MIB: "256",
@@ -126,7 +127,13 @@ async function startAgents(
     return running.agent;
   };
   const [first = "", ...others] = Array.from({ length: nodes }, (_, index) => `n${index + 1}`);
-  return [await start(first), ...(await Promise.all(others.map(start)))];
+  const rest = others.map((nodeId, index) => start(nodeId, index + 1));
+  return [await start(first, 0), ...(await Promise.all(rest))];
+}
+
+/** Each node has the same ports on an address of its own. */
+function forwardHostOf(index: number): string {
+  return `127.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
 }
 
 /** What is the same on every node is said once. */

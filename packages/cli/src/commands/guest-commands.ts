@@ -2,13 +2,13 @@
 
 import type { ModeRequest, RestartWhen } from "@innkeeper/core";
 import { durationOf, MODE_TO_PROTO, parseOneOf, RESTART_TO_PROTO } from "@innkeeper/core/wire";
-import { Guest, GuestUsage } from "@innkeeper/proto/innkeeper/v1/guest";
+import { Guest, GuestUsage, Protocol } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
-import { parseCpu, parseMib, parseMs, parsePairs } from "../parse-options.js";
+import { parseCpu, parseForward, parseMib, parseMs, parsePairs } from "../parse-options.js";
 import { attachToConsole, type ConsoleOptions } from "./guest-console.js";
 import { type ExecOptions, execInGuest } from "./guest-exec.js";
 import { guestDetails, guestExplanation } from "./guest-text.js";
@@ -29,6 +29,7 @@ interface CreateOptions {
   readonly where: string[];
   readonly tolerate: string[];
   readonly group: string[];
+  readonly forward: string[];
   readonly append: string;
   readonly restart: string;
   readonly stopTimeout: string;
@@ -44,6 +45,30 @@ const NEEDS = ["live-migration", "own-kernel"] as const;
 
 export function guestCommands(program: Command, register: Register): void {
   const guest = program.command("guest").description("virtual machines");
+  createCommand(guest, register);
+  queryCommands(guest, register);
+  guest
+    .command("migrate <name>")
+    .description("move a running guest to another node while it runs")
+    .option("--to <node>", "target; default: the scheduler chooses", "")
+    .option("--max-downtime <duration>", "how long it may stand still", "300ms")
+    .action((name: string, options: { to: string; maxDowntime: string }) => {
+      register((context) => migrateGuest(context, name, options));
+    });
+  guest
+    .command("resize <name>")
+    .description("change what a guest may use, while it runs where that is possible")
+    .option("--cpu <cpus>", "CPUs, such as 1 or 500m")
+    .option("--memory <size>", "memory, such as 128MiB")
+    .action((name: string, options: ResizeOptions) => {
+      register((context) => resizeGuest(context, name, options));
+    });
+  execCommand(guest, register);
+  consoleCommand(guest, register);
+  verbs(guest, register);
+}
+
+function createCommand(guest: Command, register: Register): void {
   guest
     .command("create <name>")
     .description("place and start a new guest")
@@ -58,6 +83,11 @@ export function guestCommands(program: Command, register: Register): void {
     .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
     .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])
     .option("--group <rule...>", "to other guests, such as 'apart app=web by rack'", [])
+    .option(
+      "--forward <rule...>",
+      "port of its node: tcp:2222:22, or 22 for any port to its 22",
+      [],
+    )
     .option("--append <text>", "added to the kernel command line", "")
     .option("--restart <when>", "always, on-failure, never", "on-failure")
     .option("--stop-timeout <duration>", "time to power off", "10s")
@@ -65,6 +95,9 @@ export function guestCommands(program: Command, register: Register): void {
     .action((name: string, options: CreateOptions) => {
       register((context) => createGuest(context, name, options));
     });
+}
+
+function queryCommands(guest: Command, register: Register): void {
   guest
     .command("ls")
     .description("list guests")
@@ -87,25 +120,6 @@ export function guestCommands(program: Command, register: Register): void {
     .action((name: string, { follow }: { follow?: boolean }) => {
       register((context) => printLogs(context, name, follow === true));
     });
-  guest
-    .command("migrate <name>")
-    .description("move a running guest to another node while it runs")
-    .option("--to <node>", "target; default: the scheduler chooses", "")
-    .option("--max-downtime <duration>", "how long it may stand still", "300ms")
-    .action((name: string, options: { to: string; maxDowntime: string }) => {
-      register((context) => migrateGuest(context, name, options));
-    });
-  guest
-    .command("resize <name>")
-    .description("change what a guest may use, while it runs where that is possible")
-    .option("--cpu <cpus>", "CPUs, such as 1 or 500m")
-    .option("--memory <size>", "memory, such as 128MiB")
-    .action((name: string, options: ResizeOptions) => {
-      register((context) => resizeGuest(context, name, options));
-    });
-  execCommand(guest, register);
-  consoleCommand(guest, register);
-  verbs(guest, register);
 }
 
 function consoleCommand(guest: Command, register: Register): void {
@@ -189,6 +203,7 @@ async function createGuest(
         diskMib: options.disk === undefined ? 0 : parseMib("--disk", options.disk),
       },
       commandLine: options.append,
+      forwards: options.forward.map(forwardOf),
       nodeId: options.node,
       restartPolicy: {
         condition: RESTART_TO_PROTO[parseOneOf("--restart", options.restart, restarts)],
@@ -205,6 +220,11 @@ async function createGuest(
     `guest ${name} is ${phaseOf(created)}: ${placement?.message ?? ""}`,
     Guest.toJSON(created),
   );
+}
+
+function forwardOf(text: string) {
+  const { protocol, ...ports } = parseForward("--forward", text);
+  return { ...ports, protocol: protocol === "udp" ? Protocol.UDP : Protocol.TCP };
 }
 
 function needsOf({ needs, startWithin }: CreateOptions) {
@@ -252,10 +272,19 @@ async function getGuest({ client, projectId }: CliContext, guestId: string): Pro
 async function showGuest(context: CliContext, name: string): Promise<void> {
   const guest = await getGuest(context, name);
   const usage = await usageNow(context, name);
-  context.terminal.result(guestDetails(guest, { nowMs: context.nowMs(), usage }), {
+  const forwardHost = await forwardHostOf(context, guest);
+  context.terminal.result(guestDetails(guest, { nowMs: context.nowMs(), usage, forwardHost }), {
     ...(Guest.toJSON(guest) as object),
     ...(usage ? { usage: GuestUsage.toJSON(usage) } : {}),
   });
+}
+
+/** Where its ports are reached; empty while that is not known. */
+async function forwardHostOf({ client }: CliContext, { spec, status }: Guest): Promise<string> {
+  const nodeId = status?.placement?.nodeId ?? "";
+  if (nodeId === "" || (spec?.forwards ?? []).length === 0) return "";
+  const { node } = await client.nodes.getNode({ nodeId });
+  return node?.forwardHost ?? "";
 }
 
 async function explainGuest(context: CliContext, name: string): Promise<void> {

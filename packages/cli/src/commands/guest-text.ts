@@ -1,11 +1,15 @@
 /** One guest, told for people. */
-import type { Guest, GuestUsage } from "@innkeeper/proto/innkeeper/v1/guest";
+import type { Guest, GuestUsage, PortForward } from "@innkeeper/proto/innkeeper/v1/guest";
 import { age, details, enumName, table } from "../output/table.js";
 
-export function guestDetails(
-  guest: Guest,
-  { nowMs, usage }: { readonly nowMs: number; readonly usage: GuestUsage | undefined },
-): string {
+export interface GuestExtras {
+  readonly nowMs: number;
+  readonly usage: GuestUsage | undefined;
+  /** Where the ports that lead to it are reached; empty = not known. */
+  readonly forwardHost: string;
+}
+
+export function guestDetails(guest: Guest, { nowMs, usage, forwardHost }: GuestExtras): string {
   const { spec, status } = guest;
   const placement = status?.placement;
   const labels = Object.entries(guest.labels).map(([key, value]) => `${key}=${value}`);
@@ -20,6 +24,7 @@ export function guestDetails(
     ["cpu", `${spec?.resources?.cpuMillis ?? 0}m${nowText(usage?.cpuMillis, "m")}`],
     ["memory", `${spec?.resources?.memoryMib ?? 0} MiB${nowText(usage?.memoryMib, " MiB")}`],
     ["disk", diskText(spec?.resources?.diskMib ?? 0)],
+    ...networkDetails(guest, forwardHost),
     ["labels", labels.join(", ")],
     ["command line", spec?.commandLine ?? ""],
     ["restarts", String(status?.restartCount ?? 0)],
@@ -57,6 +62,19 @@ export function guestExplanation(guest: Guest): string {
     table(["CANDIDATE", "MODE", "SCORE"], candidates),
     ...(rejected.length > 0 ? [table(["REJECTED", "FILTER", "WHY NOT"], rejected)] : []),
   ].join("\n");
+}
+
+function networkDetails({ spec, status }: Guest, forwardHost: string): [string, string][] {
+  const forwards = (spec?.forwards ?? []).map((each) => forwardText(each, forwardHost));
+  return [
+    ["mac address", status?.network?.macAddress ?? ""],
+    ["ports", forwards.join(", ")],
+  ];
+}
+
+function forwardText({ protocol, hostPort, guestPort }: PortForward, host: string): string {
+  const name = enumName(protocol, "PROTOCOL_").toLowerCase();
+  return `${name} ${host === "" ? "" : `${host}:`}${hostPort} -> ${guestPort}`;
 }
 
 function nowText(amount: number | undefined, unit: string): string {

@@ -8,6 +8,7 @@ import type { ErrorDetail } from "./errors.js";
 import type { RestartPolicy } from "./guest.js";
 import type { ImageManifest } from "./image.js";
 import type { EngineName, Mode } from "./mode.js";
+import type { PortForward } from "./network.js";
 
 /**
  * `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with
@@ -43,6 +44,10 @@ export interface GuestAssignment {
   readonly cpuMillis: number;
   /** Memory that a launch gives it. More than `memoryMib` only for a copy that is received. */
   readonly memoryMibMax: number;
+  /** Undefined = none, as in all journals of old. */
+  readonly forwards?: readonly PortForward[];
+  /** Undefined: it follows from the uid of the guest. */
+  readonly macAddress?: string;
   /** Memory that it may use now. */
   readonly memoryMib: number;
   /** Size of its disk, 0 for none. */

@@ -8,6 +8,7 @@ import type { GuestPhase } from "./guest-phase.js";
 import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
 import type { GuestNeeds } from "./needs.js";
+import type { GuestNetwork, PortForward } from "./network.js";
 import type { PlacementDecision, Rejection } from "./placement.js";
 import type { PlacementRules } from "./placement-rules.js";
 import { maxResources, type Resources } from "./resources.js";
@@ -43,6 +44,8 @@ export interface GuestSpec {
   readonly commandLine: string;
   readonly restartPolicy: RestartPolicy;
   readonly desired: DesiredRunState;
+  /** Ports of its node that lead to it. Undefined = none, as in all guests of old. */
+  readonly forwards?: readonly PortForward[];
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
   /** How long a guest may take to power off before it is ended by force. */
@@ -94,6 +97,8 @@ export interface GuestStatus {
   readonly placement: Placement | undefined;
   readonly migration: Migration | undefined;
   readonly resize: Resize | undefined;
+  /** Undefined for guests of old, whose address follows from their uid. */
+  readonly network?: GuestNetwork;
   /** What its present copy was launched with; undefined before the first. */
   readonly launchedWith: LaunchSize | undefined;
   /** Why it fits nowhere, while PENDING. */

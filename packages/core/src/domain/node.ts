@@ -16,6 +16,8 @@ export interface NodeRecord {
   /** host:port of the agent's gRPC server. */
   readonly address: string;
   readonly labels: Labels;
+  /** Where it offers the ports that lead to guests; undefined = its agent is older. */
+  readonly forwardHost?: string;
   readonly capacity: Resources;
   /** Kept free for the host itself. */
   readonly reserve: Resources;

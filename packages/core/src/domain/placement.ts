@@ -27,6 +27,7 @@ export const PLACEMENT_FILTERS = [
   "cpuMillis",
   "memoryMib",
   "diskMib",
+  "port",
   "labels",
   "taints",
   "apart",

@@ -24,6 +24,22 @@ export function nodeCounter(nodeId: string, kind: ResourceKind): string {
   return `node/${nodeId}/${kind}`;
 }
 
+/** 1 while a guest on the node holds this port, such as `tcp/2222`. */
+export function portCounter(nodeId: string, port: string): string {
+  return `node/${nodeId}/port/${port}`;
+}
+
+const CLAIMS = "claim/";
+
+/** 1 while a guest of the cluster has this address or port. */
+export function claimCounter(claim: string): string {
+  return `${CLAIMS}${claim}`;
+}
+
+export function isClaim(counter: string): boolean {
+  return counter.startsWith(CLAIMS);
+}
+
 /** Counts the guests that use an image, so that no image goes while a guest comes. */
 export function imageCounter(imageId: string): string {
   return `image/${imageId}/guests`;

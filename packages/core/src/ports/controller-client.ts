@@ -10,6 +10,7 @@ export type NodeIntroduction = Pick<
   | "id"
   | "address"
   | "labels"
+  | "forwardHost"
   | "capacity"
   | "reserve"
   | "overcommitPercent"

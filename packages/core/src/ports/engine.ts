@@ -24,6 +24,7 @@ import type {
 import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 import type { DiskFormat } from "../domain/image.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
+import type { PortForward } from "../domain/network.js";
 
 /**
  * `kernel`: booted directly. `disk`: firmware boots the first disk. `rootfs`: a container's root
@@ -43,6 +44,13 @@ export interface CopyDisk {
   readonly format: DiskFormat;
 }
 
+export interface LaunchNetwork {
+  /** Undefined: the engine makes one from the guest's uid. */
+  readonly macAddress?: string | undefined;
+  /** Undefined = none. */
+  readonly forwards?: readonly PortForward[] | undefined;
+}
+
 /**
  * Everything needed to run one copy of a guest. Paths are absolute and made by us, never by a user.
  */
@@ -60,6 +68,7 @@ export interface CopyLaunch extends CopyRef {
      */
     readonly commandLine: string;
   };
+  readonly network?: LaunchNetwork;
   /** The guest's disks, in the order in which it sees them. */
   readonly disks: readonly CopyDisk[];
   /** Its image runs the QEMU guest agent: an engine with virtual machines gives it a channel. */

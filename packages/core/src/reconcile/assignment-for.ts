@@ -31,6 +31,7 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     cpuMillis: guest.spec.resources.cpuMillis,
     memoryMibMax: size.memoryMib,
     memoryMib: guest.spec.resources.memoryMib,
+    ...networkOf(guest),
     diskMib: guest.spec.resources.diskMib,
     image: image.manifest,
     commandLine: guest.spec.commandLine,
@@ -38,6 +39,15 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     startCount: guest.spec.startCount,
     stopTimeoutMs: guest.spec.stopTimeoutMs,
     migrateTo: order.migrateTo,
+  };
+}
+
+function networkOf({ spec, status }: Guest): Pick<GuestAssignment, "forwards" | "macAddress"> {
+  const { forwards = [] } = spec;
+  const { network } = status;
+  return {
+    ...(forwards.length === 0 ? {} : { forwards }),
+    ...(network === undefined ? {} : { macAddress: network.macAddress }),
   };
 }
 

@@ -37,6 +37,10 @@ export interface PlacementRequest {
   readonly imageKind: ImageKind;
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
+  /** Ports of its node that it needs, such as `tcp/2222`. */
+  readonly ports?: readonly string[];
+  /** Nodes on which others hold some of them, and who. */
+  readonly heldPorts?: ReadonlyMap<string, string>;
   /** For a migration: where it is now and what runs it there. */
   readonly migratingFrom: { readonly nodeId: string; readonly ability: ModeAbility } | undefined;
 }
@@ -71,6 +75,8 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
     reject("node", `the guest asks for node ${request.nodeId}`);
   }
   if (request.migratingFrom?.nodeId === node.id) reject("node", "the guest is there already");
+  const held = request.heldPorts?.get(node.id);
+  if (held !== undefined) reject("port", held);
   if (usableAbilities(request, node).length === 0) {
     const refused = abilitiesIgnoringNeeds(request, node);
     if (refused.length === 0) reject("mode", missingMode(request, node));

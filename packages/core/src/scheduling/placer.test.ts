@@ -188,6 +188,7 @@ function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementR
     },
     nodeId: prng.chance(0.9) ? "" : prng.pick(["n0", "n1", "n99"]),
     rules: randomRules(prng),
+    heldPorts: new Map(prng.chance(0.2) ? [[prng.pick(["n0", "n1", "n99"]), "tcp/1"]] : []),
     ...(moved && { ...moved, migratingFrom: { nodeId: moved.nodeId, ability: ability as never } }),
   };
 }

@@ -105,7 +105,14 @@ export class Placer {
     const preferences = this.#preferencesOf(request);
     const rules = this.#compiled(request);
     const wanted = this.#wanted.of(request.rules);
-    return { resources, policy, start: ringStart(seed), preferences, wanted, rules, only, except };
+    const barred = this.#barred(request);
+    const where = { wanted, only, except, barred };
+    return { resources, policy, start: ringStart(seed), preferences, rules, ...where };
+  }
+
+  #barred({ heldPorts }: PlacementRequest): ReadonlySet<number> | undefined {
+    if (heldPorts === undefined || heldPorts.size === 0) return undefined;
+    return new Set([...heldPorts.keys()].map((id) => this.table.slotOf(id) ?? NOBODY));
   }
 
   #compiled({ projectId, rules }: PlacementRequest): readonly CompiledRule[] {

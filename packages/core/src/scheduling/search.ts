@@ -25,6 +25,8 @@ export interface Question {
   readonly only: number;
   /** A slot that will not do, or {@link NOBODY}. */
   readonly except: number;
+  /** More slots that will not do; undefined = none. */
+  readonly barred: ReadonlySet<number> | undefined;
 }
 
 /** A rule between guests: how many of them may be in the place of a slot. */
@@ -48,6 +50,7 @@ const NOTHING: Question = {
   rules: [],
   only: NOBODY,
   except: NOBODY,
+  barred: undefined,
 };
 
 export class Search {
@@ -264,7 +267,8 @@ export class Search {
   }
 
   #isWanted(slot: number): boolean {
-    const { except, wanted } = this.#question;
+    const { except, barred, wanted } = this.#question;
+    if (barred?.has(slot) === true) return false;
     return slot !== except && (wanted === undefined || wanted.isWanted[slot] === 1);
   }
 

@@ -31,6 +31,7 @@ import {
   imageManifestToProto,
   parseImageManifest,
 } from "./image-codec.js";
+import { forwardsToProto, parseForwards, parseMacAddress } from "./network-codec.js";
 import { cleanText, durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -57,6 +58,8 @@ export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment 
     mode: MODE_TO_PROTO[assignment.mode],
     image: imageManifestToProto(assignment.image),
     restartPolicy: restartPolicyToProto(assignment.restartPolicy),
+    forwards: forwardsToProto(assignment.forwards),
+    macAddress: assignment.macAddress ?? "",
   };
 }
 
@@ -78,6 +81,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     cpuMillis: parseInteger("cpu_millis", proto.cpuMillis, { min: 1, max: 1000 * VCPU_COUNT.max }),
     memoryMibMax: parseInteger("memory_mib_max", proto.memoryMibMax, MEMORY_MIB),
     memoryMib: parseInteger("memory_mib", proto.memoryMib, MEMORY_MIB),
+    ...parseNetwork(proto),
     diskMib: parseInteger("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
     commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),
@@ -85,6 +89,18 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     startCount: parseInteger("start_count", proto.startCount, ANY),
     stopTimeoutMs: parseInteger("stop_timeout_ms", proto.stopTimeoutMs, ANY),
     migrateTo: parseTarget(proto.migrateTo),
+  };
+}
+
+function parseNetwork({
+  forwards,
+  macAddress,
+}: ProtoAssignment): Pick<GuestAssignment, "forwards" | "macAddress"> {
+  const parsed = parseForwards("forwards", forwards, 1);
+  const address = parseMacAddress("mac_address", macAddress);
+  return {
+    ...(parsed.length === 0 ? {} : { forwards: parsed }),
+    ...(address === "" ? {} : { macAddress: address }),
   };
 }
 

@@ -7,6 +7,7 @@ export * from "./console-codec.js";
 export * from "./enums.js";
 export * from "./exec-codec.js";
 export * from "./image-codec.js";
+export * from "./network-codec.js";
 export * from "./node-codec.js";
 export * from "./numbers.js";
 export * from "./placement-rules-text.js";

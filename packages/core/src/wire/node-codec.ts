@@ -8,6 +8,7 @@ import { parseLabels, parseName, parseUuid } from "../domain/names.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import type { NodeIntroduction } from "../ports/controller-client.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf } from "./enums.js";
+import { parseIpAddress } from "./network-codec.js";
 import { cleanText, parseInteger, parsePrintable, type Range } from "./numbers.js";
 
 /** Amounts beyond this are surely a mistake, and sums of many still fit a double. */
@@ -43,6 +44,7 @@ export function introductionToProto(node: NodeIntroduction): JoinNodeRequest {
     abilities: node.abilities.map(abilityToProto),
     problems: [...node.problems],
     incarnation,
+    forwardHost: node.forwardHost ?? "",
   };
 }
 
@@ -69,6 +71,9 @@ export function parseIntroduction(proto: JoinNodeRequest): NodeIntroduction {
     abilities: proto.abilities.map(parseAbility),
     problems: proto.problems.map((each) => cleanText(each, TEXT_LENGTH_MAX)),
     incarnation: parseUuid("incarnation", proto.incarnation),
+    ...(proto.forwardHost === ""
+      ? {}
+      : { forwardHost: parseIpAddress("forward_host", proto.forwardHost) }),
   };
 }
 

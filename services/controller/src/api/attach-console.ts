@@ -77,17 +77,19 @@ class AttachedConsole {
     const settled = new Promise<void>((resolve) => {
       this.#settle = resolve;
     });
-    if (!isReadOnly) {
-      this.#write(queue).catch((error: unknown) => this.#fail(error));
-      await Promise.race([settled, pause(this.controller, GRANT_MS_MAX)]);
-    }
     const reader = new ConsoleReader(this.controller, {
       projectId,
       guestId,
       isFollowing: true,
       signal,
     });
-    if (this.#failure === undefined) yield* this.#history(reader);
+    // Read before anything is typed: what comes of that is no history.
+    const history = await this.#history(reader);
+    if (!isReadOnly) {
+      this.#write(queue).catch((error: unknown) => this.#fail(error));
+      await Promise.race([settled, pause(this.controller, GRANT_MS_MAX)]);
+    }
+    if (this.#failure === undefined && history.length > 0) yield dataOf(history);
     yield* this.#follow(reader);
   }
 
@@ -105,7 +107,7 @@ class AttachedConsole {
     }
   }
 
-  async *#history(reader: ConsoleReader): AsyncGenerator<AttachConsoleResponse> {
+  async #history(reader: ConsoleReader): Promise<Buffer> {
     const { historyBytes } = this.asked;
     let kept = Buffer.alloc(0);
     for (let readBytes = 0; readBytes < HISTORY_READ_BYTES_MAX; ) {
@@ -115,7 +117,7 @@ class AttachedConsole {
       kept = Buffer.concat([kept, piece.bytes]);
       kept = kept.subarray(Math.max(0, kept.length - historyBytes));
     }
-    if (kept.length > 0) yield dataOf(kept);
+    return kept;
   }
 
   #fail(error: unknown): void {

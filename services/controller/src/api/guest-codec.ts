@@ -17,10 +17,12 @@ import {
   COMMAND_LINE_LENGTH_MAX,
   DISK_MIB_MAX,
   durationOf,
+  forwardsToProto,
   MODE_TO_PROTO,
   PHASE_TO_PROTO,
   parseDurationMs,
   parseEnum,
+  parseForwards,
   parseInteger,
   parsePlacementRules,
   parsePrintable,
@@ -86,12 +88,21 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
       proto.commandLine,
       COMMAND_LINE_LENGTH_MAX,
     ),
+    ...parseGuestForwards(`${field}.forwards`, proto),
     restartPolicy: parseRestartPolicy(`${field}.restart_policy`, proto.restartPolicy),
     desired: parseDesired(`${field}.desired_run_state`, proto.desiredRunState),
     nodeId: parseOptionalName(`${field}.node_id`, proto.nodeId),
     stopTimeoutMs: parseDurationMs(`${field}.stop_timeout`, proto.stopTimeout, STOP_TIMEOUT),
     startCount: 1,
   };
+}
+
+/** Guests without any are as those of earlier releases. */
+function parseGuestForwards(
+  field: string,
+  { forwards }: Pick<ProtoSpec, "forwards">,
+): Pick<GuestSpec, "forwards"> {
+  return forwards.length === 0 ? {} : { forwards: parseForwards(field, forwards, 0) };
 }
 
 function parseDesired(field: string, value: RunState): "running" {
@@ -160,6 +171,7 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     resources: spec.resources,
     commandLine: spec.commandLine,
     restartPolicy: restartPolicyToProto(spec.restartPolicy),
+    forwards: forwardsToProto(spec.forwards),
     nodeId: spec.nodeId,
     stopTimeout: durationOf(spec.stopTimeoutMs),
     desiredRunState: RUN_STATE_TO_PROTO[spec.desired],
@@ -185,6 +197,7 @@ function statusToProto({ status }: Guest): ProtoStatus {
     lastExit: status.lastExit && { ...status.lastExit },
     observedGeneration: status.observedGeneration,
     launchedWith: status.launchedWith,
+    network: status.network && { ...status.network },
   };
 }
 

@@ -71,6 +71,7 @@ export function nodeToProto(node: NodeRecord, mirror: Mirror): ProtoNode {
     id: node.id,
     address: node.address,
     labels: { ...node.labels },
+    forwardHost: node.forwardHost ?? "",
     capacity: node.capacity,
     allocatable: allocatable(node),
     allocated: mirror.allocatedOn(node.id),

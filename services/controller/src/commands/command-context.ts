@@ -5,6 +5,7 @@ import {
   type DomainError,
   type IdSource,
   invalidField,
+  isClaim,
   precondition,
   type QuotaKind,
   quotaExceeded,
@@ -79,7 +80,7 @@ async function onRefused(
   { attempt, requestId }: { attempt: number; requestId: string },
 ): Promise<void> {
   if (cause.why === "request-reused") throw requestReused(requestId);
-  if (cause.why === "counter") throw counterRefused(cause);
+  if (cause.why === "counter" && !isClaim(cause.key)) throw counterRefused(cause);
   if (attempt >= ATTEMPTS_MAX) throw lostRace(cause);
   if (cause.why === "check" && cause.actual !== "absent") await seen(context, cause.actual);
 }
@@ -99,10 +100,18 @@ function counterRefused({ key, value, delta, max }: Extract<RefusalCause, { why:
     });
   }
   if (owner === "image") return imageInUse(id, value);
+  if (kind === "port") return portHeld(id, key);
   return conflict("NODE_FULL", `node ${id} has ${max - value} of ${kind} left, needs ${delta}`, {
     node: id,
     resource: kind,
   });
+}
+
+/** Somebody else was faster; placement names the holder. */
+function portHeld(nodeId: string, counter: string): DomainError {
+  const port = counter.split("/").slice(3).join("/");
+  const message = `${port} of node ${nodeId} is held by another guest`;
+  return conflict("PORT_HELD", message, { node: nodeId, port });
 }
 
 /** The refusal to delete: an image stays as long as guests use it. */

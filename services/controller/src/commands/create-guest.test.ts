@@ -24,6 +24,7 @@ describe("createGuest", () => {
       "project/default/cpuMillis": 1000,
       "project/default/memoryMib": 256,
       "image/tiny/guests": 1,
+      [`claim/mac/${bench.guest("g1").status.network?.macAddress}`]: 1,
     });
   });
 

@@ -19,6 +19,7 @@ import {
 } from "@innkeeper/core";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
 import { withDiskOf } from "./guest-disk.js";
+import { claimCounters, newNetwork, withPorts } from "./guest-network.js";
 import { newOperation } from "./new-operation.js";
 import { lineChecks, lineCounters, projectLine } from "./quota-line.js";
 
@@ -60,7 +61,7 @@ export function prepareCreation(
   checkMode(image.value, input.spec);
   checkNeeds(input.spec);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
-  const spec = withDiskOf(image.value, input.spec);
+  const spec = withPorts(context.ids, image.value, withDiskOf(image.value, input.spec));
   const guest = newGuest(context, { ...input, spec });
   const operation = newOperation(context, guest, "create");
   return {
@@ -74,6 +75,7 @@ export function prepareCreation(
       counters: [
         ...lineCounters(line, usageOf(guest.spec.resources)),
         { key: imageCounter(guest.spec.imageId), delta: 1, max: undefined },
+        ...claimCounters(guest),
       ],
     },
     answer: operation.id,
@@ -139,6 +141,7 @@ function newGuest(
       restartCount: 0,
       startedAtMs: undefined,
       lastExit: undefined,
+      network: newNetwork(ids),
     },
   };
 }

@@ -23,6 +23,7 @@ import type { NodeViews } from "../loops/node-views.js";
 import { placementRequest } from "../loops/placement-request.js";
 import { changeGuest, type GuestCommand, illegalTransition, refuseIfBusy } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
+import { portCounters } from "./guest-network.js";
 
 export interface MigrateGuestInput extends GuestCommand {
   /** Empty = the scheduler chooses. */
@@ -112,7 +113,12 @@ function reserve(
   return {
     guest: withNewIntent({ ...migrating, status }),
     checks,
-    counters: node ? allocationCounters(guest, allocatable(node.value), nodeId) : [],
+    counters: node
+      ? [
+          ...allocationCounters(guest, allocatable(node.value), nodeId),
+          ...portCounters(guest.spec, nodeId),
+        ]
+      : [],
   };
 }
 

@@ -21,6 +21,7 @@ import {
 } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
+import { HeldPorts } from "./held-ports.js";
 
 /** One turn of decisions. */
 export interface PlacementTurn {
@@ -43,6 +44,7 @@ interface RecordChange {
 
 export class NodeViews {
   #placer: Placer | undefined;
+  #ports = new HeldPorts();
   readonly #unheard = new Set<string>();
   #unsubscribe: () => void = () => undefined;
 
@@ -76,11 +78,14 @@ export class NodeViews {
       taken.push({ request, nodeId });
       placer.table.allocate(nodeId, request.resources);
       placer.members.add(nodeId, request);
+      const holder = { uid: request.guestUid, name: `another guest of ${request.projectId}` };
+      for (const port of request.ports ?? []) this.#ports.add(nodeId, port, holder);
     };
     const giveBack = (from: number): void => {
       for (const { request, nodeId } of taken.splice(from)) {
         placer.table.release(nodeId, request.resources);
         placer.members.remove(nodeId, request);
+        for (const port of request.ports ?? []) this.#ports.remove(nodeId, port, request.guestUid);
       }
     };
     const attempt = <R>(inside: () => R | undefined): R | undefined => {
@@ -126,8 +131,10 @@ export class NodeViews {
     this.#placer = undefined;
   }
 
-  #place(request: PlacementRequest, seed: number): PlacementResult {
+  #place(asked: PlacementRequest, seed: number): PlacementResult {
     const placer = this.#placer ?? this.#begin();
+    const heldPorts = this.#ports.conflicts(asked.guestUid, asked.ports ?? []);
+    const request = { ...asked, heldPorts };
     return placer.place(request, { revision: this.mirror.revision, seed, policy: "spread" });
   }
 
@@ -135,7 +142,8 @@ export class NodeViews {
     const placer = new Placer();
     this.#placer = placer;
     for (const node of this.mirror.nodes()) placer.table.setNode(this.#seen(node));
-    for (const guest of this.mirror.guests()) settle(placer, guest);
+    this.#ports = new HeldPorts();
+    for (const guest of this.mirror.guests()) this.#settle(placer, guest);
     this.#unsubscribe = this.mirror.subscribe((batch, before) => {
       batch.changes.forEach(({ key, value }, index) => {
         this.#follow(placer, key, { value, before: before[index] });
@@ -147,12 +155,22 @@ export class NodeViews {
   #follow(placer: Placer, key: RecordKey, { value, before }: RecordChange): void {
     const kind = kindOf(key);
     if (kind === "guest") {
-      if (before) unsettle(placer, before as Guest);
-      if (value) settle(placer, value as Guest);
+      if (before) this.#unsettle(placer, before as Guest);
+      if (value) this.#settle(placer, value as Guest);
     }
     if (kind !== "node") return;
     if (value) placer.table.setNode(this.#seen(value as NodeRecord));
     else if (before) placer.table.removeNode((before as NodeRecord).id);
+  }
+
+  #settle(placer: Placer, guest: Guest): void {
+    settle(placer, guest);
+    this.#ports.addGuest(guest);
+  }
+
+  #unsettle(placer: Placer, guest: Guest): void {
+    unsettle(placer, guest);
+    this.#ports.removeGuest(guest);
   }
 
   /** Whether an agent answers changes with time, not with a record. */

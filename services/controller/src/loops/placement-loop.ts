@@ -16,6 +16,7 @@ import {
   recordKey,
   type Transaction,
 } from "@innkeeper/core";
+import { portCounters } from "../commands/guest-network.js";
 import type { Versioned } from "../mirror/mirror.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews, PlacementTurn } from "./node-views.js";
@@ -160,11 +161,14 @@ export class PlacementLoop {
     const limit = allocatable(node.value);
     return {
       checks: [{ key: recordKey("node", nodeId), revision: node.revision }],
-      counters: RESOURCE_KINDS.filter((kind) => spec.resources[kind] > 0).map((kind) => ({
-        key: nodeCounter(nodeId, kind),
-        delta: spec.resources[kind],
-        max: limit[kind],
-      })),
+      counters: [
+        ...RESOURCE_KINDS.filter((kind) => spec.resources[kind] > 0).map((kind) => ({
+          key: nodeCounter(nodeId, kind),
+          delta: spec.resources[kind],
+          max: limit[kind],
+        })),
+        ...portCounters(spec, nodeId),
+      ],
     };
   }
 }

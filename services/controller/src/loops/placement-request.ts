@@ -1,5 +1,5 @@
 /** What the placement of a guest asks of the scheduler. */
-import { assert, type Guest, NO_RULES, type PlacementRequest } from "@innkeeper/core";
+import { assert, type Guest, NO_RULES, type PlacementRequest, portName } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 
 /** What the scheduler must know of a guest. Its image exists: an image in use cannot be deleted. */
@@ -16,6 +16,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     needs: guest.spec.needs,
     imageKind: image.manifest.kind,
     nodeId: guest.spec.nodeId,
+    ports: (guest.spec.forwards ?? []).map(portName),
     migratingFrom: undefined,
   };
 }

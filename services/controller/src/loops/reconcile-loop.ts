@@ -19,6 +19,7 @@ import {
   type Usage,
   usageOf,
 } from "@innkeeper/core";
+import { releasedNetwork } from "../commands/guest-network.js";
 import { lineCounters, projectLine } from "../commands/quota-line.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
 import type { AgentOutbox } from "./agent-outbox.js";
@@ -147,6 +148,7 @@ export class ReconcileLoop {
         ...releases(plan),
         ...lineCounters(projectLine(mirror, guest.projectId), released(guest, after)),
         ...releasedImage(guest, after),
+        ...releasedNetwork(guest, after),
       ],
     };
   }

@@ -7,6 +7,8 @@ export function copyLaunch(
 ): CopyLaunch {
   const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMibMax } = assignment;
   const size = { vcpuCount, cpuMillis, memoryMib: memoryMibMax };
+  const { macAddress, forwards } = assignment;
+  const network = { macAddress, forwards };
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
-  return { guestUid, epoch, mode, ...size, hasGuestAgent, ...prepared };
+  return { guestUid, epoch, mode, ...size, network, hasGuestAgent, ...prepared };
 }

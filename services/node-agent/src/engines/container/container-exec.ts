@@ -45,19 +45,19 @@ export async function* execInContainer(
   request: ExecRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ExecOutput> {
-  const command = new RunningCommand(directory, runtime, request);
+  const command = new RunningCommand({ directory, runtime, clock }, request);
   const cancelTimer = clock.schedule(request.timeoutMs, () => command.end("timeout"));
   const onAbort = (): void => command.end("broken-off");
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
-    yield* command.outputs(clock);
+    yield* command.outputs();
     yield await command.exit();
   } finally {
     cancelTimer();
     signal.removeEventListener("abort", onAbort);
     command.end("broken-off");
-    command.forget();
+    await command.forget();
   }
 }
 
@@ -71,10 +71,10 @@ class RunningCommand {
   #leftBytes = EXEC_OUTPUT_BYTES_MAX;
 
   constructor(
-    private readonly directory: ContainerDirectory,
-    runtime: Runtime,
+    private readonly context: ContainerExecContext,
     private readonly request: ExecRequest,
   ) {
+    const { directory, runtime } = context;
     const state = ["--root", HOLDER_FILES.runtimeState];
     const exec = ["exec", "--pid-file", this.#pidFile, directory.name];
     this.#child = spawn(runtime, [...state, ...exec, ...request.words], {
@@ -90,12 +90,13 @@ class RunningCommand {
   }
 
   /** What it prints; what the runtime prints that cannot start it is kept apart. */
-  async *outputs(clock: Clock): AsyncGenerator<ExecOutput> {
+  async *outputs(): AsyncGenerator<ExecOutput> {
     const { stdout, stderr } = this.#child;
+    const { clock } = this.context;
     const exited = this.#exited;
     for await (const output of mergeOutput({ stdout, stderr, exited, clock }, SILENCE_MS)) {
       // A command may print before the runtime has noted its process id.
-      while (!(this.#hasStarted || this.#isOver)) await pause(clock, START_POLL_MS);
+      await this.#started();
       if (this.#hasStarted) yield* this.#bounded(output.kind, output.bytes);
       else if (this.#complaint.length < COMPLAINT_BYTES_MAX) {
         this.#complaint += Buffer.from(output.bytes).toString();
@@ -115,20 +116,38 @@ class RunningCommand {
 
   /** Idempotent; a command that has ended is left alone. */
   end(why: "timeout" | "broken-off"): void {
-    if (this.#isOver) return;
-    this.#why ??= why;
+    if (this.#isOver || this.#why !== undefined) return;
+    this.#why = why;
+    void this.#kill();
+  }
+
+  /** Resolves when it has ended and nothing of it is left. */
+  async forget(): Promise<void> {
+    await this.#exited;
+    rmSync(this.#file, { force: true });
+  }
+
+  /** Not before it is known what to end: a runtime that is killed earlier leaves the command. */
+  async #kill(): Promise<void> {
+    await this.#started();
     const pid = this.#pid();
-    if (pid !== undefined && isIn(this.directory.name, pid)) killGroup(pid);
+    if (this.#isOver) return;
+    if (pid !== undefined && isIn(this.context.directory.name, pid)) killGroup(pid);
     this.#child.kill("SIGKILL");
   }
 
-  forget(): void {
-    rmSync(this.directory.file(this.#pidFile), { force: true });
+  /** Resolves when it runs, or never will. */
+  async #started(): Promise<void> {
+    while (!(this.#hasStarted || this.#isOver)) await pause(this.context.clock, START_POLL_MS);
+  }
+
+  get #file(): string {
+    return this.context.directory.file(this.#pidFile);
   }
 
   /** The runtime notes the process id when the command runs. */
   get #hasStarted(): boolean {
-    return existsSync(this.directory.file(this.#pidFile));
+    return existsSync(this.#file);
   }
 
   *#bounded(kind: "stdout" | "stderr", bytes: Uint8Array): Generator<ExecOutput> {
@@ -146,7 +165,7 @@ class RunningCommand {
 
   #pid(): number | undefined {
     try {
-      return Number(readFileSync(this.directory.file(this.#pidFile), "utf8")) || undefined;
+      return Number(readFileSync(this.#file, "utf8")) || undefined;
     } catch {
       return undefined;
     }

@@ -17,6 +17,7 @@ import { agentArguments } from "./agent-arguments.js";
 import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
 import type { QemuMode } from "./modes.js";
+import { networkArguments } from "./network-arguments.js";
 
 export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
 
@@ -26,6 +27,8 @@ const MACHINE: Readonly<Record<QemuMode, string>> = {
   hybrid: "q35",
   paravirt: "microvm,x-option-roms=off,isa-serial=off,rtc=on",
 };
+
+const LOCAL = "127.0.0.1";
 
 /** How the virtio devices of each machine that has some are called. */
 const BUS = { hybrid: "pci", paravirt: "device" } as const;
@@ -43,6 +46,8 @@ export interface QemuMachine {
   readonly acceleration: QemuAcceleration;
   /** Rate of the host's time-stamp counter, when known. */
   readonly tscKhz: number | undefined;
+  /** IP address of the node on which ports lead to guests. */
+  readonly forwardHost?: string | undefined;
 }
 
 /** Run inside the copy's directory. */
@@ -59,7 +64,7 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...["-no-reboot", "-trace", "qemu_system_shutdown_request"],
     ...consoleArguments(),
     ...(launch.hasGuestAgent === true ? agentArguments(mode) : []),
-    ...devices(mode, launch.guestUid),
+    ...devices(launch, machine),
     ...diskArguments(launch.disks, mode),
     ...bootArguments(launch, machine),
     ...(launch.isIncoming ? ["-incoming", "defer", "-S"] : []),
@@ -104,9 +109,10 @@ function consoleArguments(): string[] {
   ];
 }
 
-function devices(mode: QemuMode, guestUid: string): string[] {
-  const mac = macAddress(guestUid);
-  const network = ["-netdev", JSON.stringify({ type: "user", id: "network" })];
+function devices({ guestUid, network: wanted }: CopyLaunch, machine: QemuMachine): string[] {
+  const { mode } = machine;
+  const mac = wanted?.macAddress ?? macAddress(guestUid);
+  const network = networkArguments(wanted?.forwards ?? [], machine.forwardHost ?? LOCAL);
   if (mode === "full") {
     return [
       ...network,
@@ -129,8 +135,8 @@ function device(properties: Readonly<Record<string, string>>): string[] {
 }
 
 /**
- * QEMU's own prefix and three bytes of the guest's random identity: the same on every node the
- * guest moves to.
+ * For guests of old: QEMU's own prefix and three bytes of the guest's random identity, the same on
+ * every node the guest moves to.
  */
 function macAddress(guestUid: string): string {
   const [a, b, c] = [guestUid.slice(-6, -4), guestUid.slice(-4, -2), guestUid.slice(-2)];

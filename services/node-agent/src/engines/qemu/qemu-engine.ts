@@ -38,6 +38,8 @@ export interface QemuEngineOptions {
   readonly migrationHost: string;
   /** Where the other nodes find that address; undefined = the same. */
   readonly migrationAdvertise?: string;
+  /** IP address on which ports lead to guests; undefined = this host only. */
+  readonly forwardHost?: string;
   /** The tiny guest that proves acceleration. */
   readonly probeKernel: string;
   /** The disk that firmware boots it from. */
@@ -142,8 +144,9 @@ class QemuEngine implements Engine {
     try {
       await directory.make();
       if (isIncoming) await directory.markIncoming();
-      const args = qemuArguments(launch, { mode, acceleration, tscKhz: this.#tscKhz });
-      const { clock } = this.options;
+      const { clock, forwardHost } = this.options;
+      const host = { tscKhz: this.#tscKhz, forwardHost };
+      const args = qemuArguments(launch, { mode, acceleration, ...host });
       process = await QemuProcess.start({ executable: QEMU_PROGRAM, args, directory, clock });
       this.#limit(launch, process.pid);
       const qmp = await this.#connect(directory, process);

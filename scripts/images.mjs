@@ -35,6 +35,8 @@ const CLOUD_KERNELS = {
 
 /** What the init loads, with all that it depends on. What a kernel has built in is left out. */
 const POWER_MODULES = ["button", "evdev"];
+/** For guests that are told something of themselves. */
+const SEED_MODULES = ["qemu_fw_cfg"];
 const BUS_MODULES = ["virtio_pci", "virtio_mmio"];
 const DEVICE_MODULES = [...BUS_MODULES, "virtio_net", "virtio-rng", "virtio_balloon"];
 
@@ -149,10 +151,10 @@ function buildLinux() {
   try {
     const kernel = fetchKernel(work, CLOUD_KERNELS);
     copyFileSync(kernel.file, path.join(output, "vmlinuz"));
-    const [power, devices] = [POWER_MODULES, DEVICE_MODULES].map((names) =>
+    const [power, devices, seed] = [POWER_MODULES, DEVICE_MODULES, SEED_MODULES].map((names) =>
       modulesOf(kernel, names),
     );
-    makeInitramfs(path.join(work, "root"), { power, devices }, path.join(output, "initrd"));
+    makeInitramfs(path.join(work, "root"), { power, devices, seed }, path.join(output, "initrd"));
   } finally {
     rmSync(work, { recursive: true });
   }
@@ -175,7 +177,7 @@ function makeInitramfs(root, modules, output) {
   installBusybox(path.join(root, "bin"));
   installRecipe(recipe("linux", "init"), path.join(root, "init"));
   installRecipe(recipe("linux", "udhcpc.script"), path.join(root, "etc", "udhcpc.script"));
-  for (const { name, bytes } of [...modules.power, ...modules.devices]) {
+  for (const { name, bytes } of [...modules.power, ...modules.devices, ...modules.seed]) {
     writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
   }
   const devices = modules.devices.map(({ name }) => name).join("\n");

@@ -70,6 +70,11 @@ const FORWARDS: Fields = {
   "forwards[0].guest_port": [0, -1, 65_536],
 };
 
+const SEED: Fields = {
+  "seed.user_data": [Buffer.alloc(16 * 1024 + 1)],
+  "seed.network_config": [Buffer.alloc(4 * 1024 + 1)],
+};
+
 const NEW_GUEST: Fields = {
   id: NEEDED_NAMES,
   project_id: NAMES,
@@ -83,6 +88,7 @@ const NEW_GUEST: Fields = {
     "resources.disk_mib": [-1, 1_073_741_825, 2 ** 53 - 1],
     command_line: COMMAND_LINES,
     ...RESTART_POLICY,
+    ...SEED,
     ...FORWARDS,
     "forwards[0].host_port": [-1, 65_536],
     node_id: NAMES,
@@ -442,6 +448,7 @@ export const AGENT_FIELDS: readonly BadField[] = [
         image: [undefined],
         ...below("image", MANIFEST_FIELDS),
         command_line: COMMAND_LINES,
+        ...SEED,
         ...FORWARDS,
         mac_address: ["x", "52:54:00:12:34:5", "52:54:00:12:34:5G", LONG],
         ...RESTART_POLICY,
@@ -498,7 +505,7 @@ export const ANY_VALUE: readonly RegExp[] = [
   /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
-  /UpdateGuest guest\.spec\.forwards/,
+  /UpdateGuest guest\.spec\.(forwards|seed)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
-  /(ImportImage data|Console input)$/,
+  /(ImportImage data|Console input|seed\.user_data_size)$/,
 ];

@@ -15,6 +15,8 @@ const IMAGE = fileURLToPath(new URL("../../images/build/debian/image.json", impo
 const MODES = ["full", "hybrid"] as const;
 const SIZE = ["--image", "debian", "--memory", "256MiB", "--cpu", "1"];
 
+const SCRIPT = "#!/bin/sh\necho told once >>/var/told\n";
+
 let programs: Programs;
 let cluster: Started;
 let disks: string;
@@ -30,11 +32,11 @@ beforeAll(async () => {
   isMounted = spawnSync("mount", options).status === 0;
   cluster = await programs.up("data", ["--nodes", "1"]);
   expect((await inn("image", "import", IMAGE)).code).toBe(0);
+  const told = path.join(programs.directory, "user-data");
+  writeFileSync(told, SCRIPT);
   for (const mode of MODES) {
-    const options = ["--mode", mode, "--stop-timeout", "60s", "--restart", "never"].concat(
-      "--forward",
-      "7777",
-    );
+    const ends = ["--stop-timeout", "60s", "--restart", "never"];
+    const options = ["--mode", mode, ...ends, "--forward", "7777", "--user-data", told];
     expect((await inn("guest", "create", mode, ...SIZE, ...options)).code).toBe(0);
   }
 });
@@ -69,10 +71,11 @@ async function atConsole(name: string): Promise<SerialConsole> {
 it("boots in full and in hybrid to a login prompt, on the devices of each mode", async () => {
   const [full, hybrid] = await Promise.all(MODES.map(atConsole));
   const seen = "cat /etc/debian_version; ls /sys/block | grep -c '^vd'; ls /sys/bus/virtio/devices";
+  // The volume that tells it of itself is a CD in one and a second virtual disk in the other.
   const [version, virtualDisks, ...virtio] = ((await full?.run(seen)) ?? "").split("\n");
   expect([version, virtualDisks, virtio]).toEqual([expect.stringMatching(/^12/), "0", []]);
   expect(await full?.run("ls /sys/block | grep '^sd'")).toBe("sda");
-  expect(await hybrid?.run("ls /sys/block | grep '^[sv]d'")).toBe("vda");
+  expect(await hybrid?.run("ls /sys/block | grep '^[sv]da'")).toBe("vda");
   for (const each of [full, hybrid]) {
     expect(await each?.run("systemctl is-system-running --wait")).toBe("running");
     expect(await each?.run("ip -4 -brief address | grep -c 10.0.2.15")).toBe("1");
@@ -94,7 +97,16 @@ it("is used at its console, also by a script", async () => {
     ...options,
   );
   expect([used.code, used.err]).toEqual([0, ""]);
-  expect(used.out).toMatch(/echo mark\$\(\(40 \+ 2\)\)\r\n.*mark42\r\n/);
+  expect(used.out).toMatch(/echo mark\$\(\(40 \+ 2\)\)\r\n[^a-z]*l?\r?mark42\r\n/);
+});
+
+it("takes its name and its first script from the volume that tells it of itself", async () => {
+  for (const mode of MODES) {
+    const seen = await inn("guest", "exec", mode, "--", "sh", "-c", "hostname; cat /var/told");
+    expect(seen).toMatchObject({ code: 0, out: `${mode}\ntold once\n` });
+    const { out } = await inn("guest", "get", mode);
+    expect(out).toMatch(new RegExp(`user data +${SCRIPT.length} bytes`));
+  }
 });
 
 /** Perl is on every Debian: one connection, one line. */
@@ -160,6 +172,8 @@ it("powers off when it is asked to, and finds what it wrote when it starts again
   expect(await inn("guest", "start", "hybrid")).toMatchObject({ code: 0 });
   const again = await atConsole("hybrid");
   expect(await again.run("cat ~/note")).toBe("kept");
+  // A second boot is not a first one.
+  expect(await again.run("cat /var/told; hostname")).toBe("told once\nhybrid");
   again.close();
 });
 

@@ -51,7 +51,10 @@ export function parsePairs(option: string, texts: readonly string[]): Record<str
 }
 
 /** "tcp:2222:22", "udp:53", "22" → a forward; host port 0 = the cluster chooses. */
-export function parseForward(option: string, text: string) {
+export function parseForward(
+  option: string,
+  text: string,
+): { readonly protocol: string; readonly hostPort: number; readonly guestPort: number } {
   const [, protocol = "tcp", first = "", second] =
     /^(?:(tcp|udp):)?([0-9]{1,5})(?::([0-9]{1,5}))?$/.exec(text) ?? [];
   if (first === "") {

@@ -1,6 +1,7 @@
 /** `inn guest ...` */
+import { readFile } from "node:fs/promises";
 
-import type { ModeRequest, RestartWhen } from "@innkeeper/core";
+import { invalidField, type ModeRequest, type RestartWhen } from "@innkeeper/core";
 import { durationOf, MODE_TO_PROTO, parseOneOf, RESTART_TO_PROTO } from "@innkeeper/core/wire";
 import { Guest, GuestUsage, Protocol } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Command } from "commander";
@@ -30,6 +31,8 @@ interface CreateOptions {
   readonly tolerate: string[];
   readonly group: string[];
   readonly forward: string[];
+  readonly userData: string | undefined;
+  readonly networkConfig: string | undefined;
   readonly append: string;
   readonly restart: string;
   readonly stopTimeout: string;
@@ -88,6 +91,8 @@ function createCommand(guest: Command, register: Register): void {
       "port of its node: tcp:2222:22, or 22 for any port to its 22",
       [],
     )
+    .option("--user-data <file>", "what it is told at its first boot, for instance a script")
+    .option("--network-config <file>", "network configuration for cloud-init")
     .option("--append <text>", "added to the kernel command line", "")
     .option("--restart <when>", "always, on-failure, never", "on-failure")
     .option("--stop-timeout <duration>", "time to power off", "10s")
@@ -204,6 +209,7 @@ async function createGuest(
       },
       commandLine: options.append,
       forwards: options.forward.map(forwardOf),
+      ...(await seedOf(options)),
       nodeId: options.node,
       restartPolicy: {
         condition: RESTART_TO_PROTO[parseOneOf("--restart", options.restart, restarts)],
@@ -220,6 +226,20 @@ async function createGuest(
     `guest ${name} is ${phaseOf(created)}: ${placement?.message ?? ""}`,
     Guest.toJSON(created),
   );
+}
+
+/** Nothing is told where nothing is given. */
+async function seedOf({ userData, networkConfig }: CreateOptions) {
+  if (userData === undefined && networkConfig === undefined) return {};
+  const user = await readOption(userData);
+  return { seed: { userData: user, networkConfig: await readOption(networkConfig) } };
+}
+
+async function readOption(file: string | undefined): Promise<Buffer> {
+  if (file === undefined) return Buffer.alloc(0);
+  return await readFile(file).catch((error: Error) => {
+    throw invalidField("file", file, `a file that can be read: ${error.message}`);
+  });
 }
 
 function forwardOf(text: string) {

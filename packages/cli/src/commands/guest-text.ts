@@ -26,6 +26,7 @@ export function guestDetails(guest: Guest, { nowMs, usage, forwardHost }: GuestE
     ["disk", diskText(spec?.resources?.diskMib ?? 0)],
     ...networkDetails(guest, forwardHost),
     ["labels", labels.join(", ")],
+    ["user data", spec?.seed ? `${spec.seed.userDataSize} bytes` : ""],
     ["command line", spec?.commandLine ?? ""],
     ["restarts", String(status?.restartCount ?? 0)],
     ["last exit", exit ? `${exit.reason}: ${exit.message}` : ""],

@@ -9,6 +9,7 @@ import type { RestartPolicy } from "./guest.js";
 import type { ImageManifest } from "./image.js";
 import type { EngineName, Mode } from "./mode.js";
 import type { PortForward } from "./network.js";
+import type { GuestSeed } from "./seed.js";
 
 /**
  * `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with
@@ -46,6 +47,7 @@ export interface GuestAssignment {
   readonly memoryMibMax: number;
   /** Undefined = none, as in all journals of old. */
   readonly forwards?: readonly PortForward[];
+  readonly seed?: GuestSeed;
   /** Undefined: it follows from the uid of the guest. */
   readonly macAddress?: string;
   /** Memory that it may use now. */

@@ -12,6 +12,7 @@ import type { GuestNetwork, PortForward } from "./network.js";
 import type { PlacementDecision, Rejection } from "./placement.js";
 import type { PlacementRules } from "./placement-rules.js";
 import { maxResources, type Resources } from "./resources.js";
+import type { GuestSeed } from "./seed.js";
 
 export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
 export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
@@ -46,6 +47,8 @@ export interface GuestSpec {
   readonly desired: DesiredRunState;
   /** Ports of its node that lead to it. Undefined = none, as in all guests of old. */
   readonly forwards?: readonly PortForward[];
+  /** Undefined: it is told nothing, as all guests of old. */
+  readonly seed?: GuestSeed;
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
   /** How long a guest may take to power off before it is ended by force. */

@@ -33,7 +33,10 @@ export function macAddressOf(random32: number): string {
 }
 
 /** As one word: what may be held once on a node. */
-export function portName({ protocol, hostPort }: Pick<PortForward, "protocol" | "hostPort">) {
+export function portName({
+  protocol,
+  hostPort,
+}: Pick<PortForward, "protocol" | "hostPort">): string {
   return `${protocol}/${hostPort}`;
 }
 

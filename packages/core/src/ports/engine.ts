@@ -25,6 +25,7 @@ import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 import type { DiskFormat } from "../domain/image.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
 import type { PortForward } from "../domain/network.js";
+import type { SeedFile } from "../domain/seed.js";
 
 /**
  * `kernel`: booted directly. `disk`: firmware boots the first disk. `rootfs`: a container's root
@@ -69,6 +70,8 @@ export interface CopyLaunch extends CopyRef {
     readonly commandLine: string;
   };
   readonly network?: LaunchNetwork;
+  /** What it is told of itself, on a volume or, where it has none to boot, by the firmware. */
+  readonly seed?: readonly SeedFile[];
   /** The guest's disks, in the order in which it sees them. */
   readonly disks: readonly CopyDisk[];
   /** Its image runs the QEMU guest agent: an engine with virtual machines gives it a channel. */

@@ -32,6 +32,7 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     memoryMibMax: size.memoryMib,
     memoryMib: guest.spec.resources.memoryMib,
     ...networkOf(guest),
+    ...(guest.spec.seed === undefined ? {} : { seed: guest.spec.seed }),
     diskMib: guest.spec.resources.diskMib,
     image: image.manifest,
     commandLine: guest.spec.commandLine,

@@ -34,6 +34,8 @@ import {
 import { forwardsToProto, parseForwards, parseMacAddress } from "./network-codec.js";
 import { cleanText, durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
 
+import { parseSeed, seedToProto } from "./seed-codec.js";
+
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 /** Epochs and intents; half of what fits, so that adding to one never leaves the range. */
 const COUNTER = { min: 0, max: 2 ** 52 };
@@ -60,6 +62,7 @@ export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment 
     restartPolicy: restartPolicyToProto(assignment.restartPolicy),
     forwards: forwardsToProto(assignment.forwards),
     macAddress: assignment.macAddress ?? "",
+    seed: seedToProto(assignment.seed),
   };
 }
 
@@ -82,6 +85,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     memoryMibMax: parseInteger("memory_mib_max", proto.memoryMibMax, MEMORY_MIB),
     memoryMib: parseInteger("memory_mib", proto.memoryMib, MEMORY_MIB),
     ...parseNetwork(proto),
+    ...(proto.seed === undefined ? {} : { seed: parseSeed("seed", proto.seed) }),
     diskMib: parseInteger("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
     commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),

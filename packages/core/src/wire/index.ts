@@ -12,3 +12,4 @@ export * from "./node-codec.js";
 export * from "./numbers.js";
 export * from "./placement-rules-text.js";
 export * from "./report-codec.js";
+export * from "./seed-codec.js";

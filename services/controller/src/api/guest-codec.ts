@@ -27,9 +27,11 @@ import {
   parsePlacementRules,
   parsePrintable,
   parseRestartPolicy,
+  parseSeed,
   placementRulesText,
   RUN_STATE_TO_PROTO,
   restartPolicyToProto,
+  seedSummary,
 } from "@innkeeper/core/wire";
 import {
   type Guest as ProtoGuest,
@@ -89,6 +91,7 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
       COMMAND_LINE_LENGTH_MAX,
     ),
     ...parseGuestForwards(`${field}.forwards`, proto),
+    ...(proto.seed === undefined ? {} : { seed: parseSeed(`${field}.seed`, proto.seed) }),
     restartPolicy: parseRestartPolicy(`${field}.restart_policy`, proto.restartPolicy),
     desired: parseDesired(`${field}.desired_run_state`, proto.desiredRunState),
     nodeId: parseOptionalName(`${field}.node_id`, proto.nodeId),
@@ -172,6 +175,7 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     commandLine: spec.commandLine,
     restartPolicy: restartPolicyToProto(spec.restartPolicy),
     forwards: forwardsToProto(spec.forwards),
+    seed: seedSummary(spec.seed),
     nodeId: spec.nodeId,
     stopTimeout: durationOf(spec.stopTimeoutMs),
     desiredRunState: RUN_STATE_TO_PROTO[spec.desired],

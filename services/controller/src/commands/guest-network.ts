@@ -9,6 +9,7 @@ import {
   claimCounter,
   claimsOf,
   type Guest,
+  type GuestNetwork,
   type GuestSpec,
   type IdSource,
   type Image,
@@ -47,7 +48,7 @@ function withPort(ids: IdSource, forward: PortForward, taken: Set<string>): Port
   }
 }
 
-export function newNetwork(ids: IdSource) {
+export function newNetwork(ids: IdSource): GuestNetwork {
   return { macAddress: macAddressOf(ids.random32()) };
 }
 

@@ -1,5 +1,5 @@
 /** What the engine is told to launch, from an assignment and what was prepared for it. */
-import type { CopyLaunch, GuestAssignment } from "@innkeeper/core";
+import { type CopyLaunch, type GuestAssignment, seedFiles } from "@innkeeper/core";
 
 export function copyLaunch(
   assignment: GuestAssignment,
@@ -9,6 +9,8 @@ export function copyLaunch(
   const size = { vcpuCount, cpuMillis, memoryMib: memoryMibMax };
   const { macAddress, forwards } = assignment;
   const network = { macAddress, forwards };
+  const { seed } = assignment;
+  const told = seed === undefined ? {} : { seed: seedFiles(seed, assignment) };
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
-  return { guestUid, epoch, mode, ...size, network, hasGuestAgent, ...prepared };
+  return { guestUid, epoch, mode, ...size, network, ...told, hasGuestAgent, ...prepared };
 }

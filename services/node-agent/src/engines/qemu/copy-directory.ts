@@ -45,6 +45,11 @@ export class CopyDirectory {
     await mkdir(this.path, { recursive: true, mode: 0o700 });
   }
 
+  /** A file of the copy alone, by a name of ours. */
+  async write(name: string, bytes: Uint8Array): Promise<void> {
+    await writeFile(path.join(this.path, name), bytes, { mode: 0o600 });
+  }
+
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }

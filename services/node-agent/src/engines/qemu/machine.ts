@@ -18,6 +18,7 @@ import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
 import type { QemuMode } from "./modes.js";
 import { networkArguments } from "./network-arguments.js";
+import { SEED_COMMAND_LINE, seedArguments } from "./seed-arguments.js";
 
 export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
 
@@ -66,22 +67,24 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...(launch.hasGuestAgent === true ? agentArguments(mode) : []),
     ...devices(launch, machine),
     ...diskArguments(launch.disks, mode),
+    ...seedArguments(launch, mode),
     ...bootArguments(launch, machine),
     ...(launch.isIncoming ? ["-incoming", "defer", "-S"] : []),
   ];
 }
 
 /** Firmware starts the first disk or nothing, in whatever order it would look by itself. */
-function bootArguments({ boot, disks }: CopyLaunch, machine: QemuMachine): string[] {
+function bootArguments({ boot, disks, seed }: CopyLaunch, machine: QemuMachine): string[] {
   const { mode } = machine;
   const isFromDisk = boot.kind === "disk" && mode !== "paravirt" && disks.length > 0;
   if (isFromDisk) return ["-boot", "strict=on"];
   if (boot.kind !== "kernel" || mode === "full") throw notBootable(boot.kind, mode);
   const { kernelPath, initrdPath, commandLine } = boot;
+  const told = seed === undefined ? commandLine : `${commandLine} ${SEED_COMMAND_LINE}`.trimStart();
   return [
     ...["-kernel", kernelPath],
     ...(initrdPath === undefined ? [] : ["-initrd", initrdPath]),
-    ...["-append", kernelCommandLine(commandLine, machine)],
+    ...["-append", kernelCommandLine(told, machine)],
   ];
 }
 

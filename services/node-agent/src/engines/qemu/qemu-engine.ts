@@ -28,6 +28,7 @@ import { QemuCopy } from "./qemu-copy.js";
 import { QemuProcess } from "./qemu-process.js";
 import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
 import { QmpClient } from "./qmp-client.js";
+import { seedParts } from "./seed-arguments.js";
 
 export interface QemuEngineOptions {
   /** Holds one directory for each copy. */
@@ -144,6 +145,7 @@ class QemuEngine implements Engine {
     try {
       await directory.make();
       if (isIncoming) await directory.markIncoming();
+      for (const { name, bytes } of seedParts(launch)) await directory.write(name, bytes);
       const { clock, forwardHost } = this.options;
       const host = { tscKhz: this.#tscKhz, forwardHost };
       const args = qemuArguments(launch, { mode, acceleration, ...host });

@@ -89,6 +89,7 @@ const NEW_GUEST: Fields = {
     command_line: COMMAND_LINES,
     ...RESTART_POLICY,
     ...SEED,
+    network_kind: ENUMS,
     ...FORWARDS,
     "forwards[0].host_port": [-1, 65_536],
     node_id: NAMES,
@@ -366,6 +367,7 @@ const REGISTRY = [
     "abilities[0].acceleration": ["", "warp"],
     "abilities[0].start_ms": [-1, 3_600_001],
     incarnation: UUIDS,
+    bridge: ["-x", "a b", "../x", "x".repeat(16), LONG],
     forward_host: ["x", "1.2.3", "1.2.3.4,x", LONG],
   }),
   ...rows("RegistryService.ReportNode", REPORT, {
@@ -450,6 +452,7 @@ export const AGENT_FIELDS: readonly BadField[] = [
         command_line: COMMAND_LINES,
         ...SEED,
         ...FORWARDS,
+        ip_address: ["x", "10.77.0.5", "10.77.0.5/16 x", LONG],
         mac_address: ["x", "52:54:00:12:34:5", "52:54:00:12:34:5G", LONG],
         ...RESTART_POLICY,
         start_count: [-1],
@@ -505,7 +508,7 @@ export const ANY_VALUE: readonly RegExp[] = [
   /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
-  /UpdateGuest guest\.spec\.(forwards|seed)/,
+  /UpdateGuest guest\.spec\.(forwards|seed|network_kind)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /(ImportImage data|Console input|seed\.user_data_size)$/,
 ];

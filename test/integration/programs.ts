@@ -40,6 +40,10 @@ type Env = Readonly<Record<string, string>>;
 
 export class Programs {
   readonly directory = mkdtempSync(path.join(tmpdir(), "inn-test-"));
+
+  /** @param prefix what starts each program, such as another network */
+  constructor(private readonly prefix: readonly string[] = []) {}
+
   readonly #running = new Set<ChildProcess>();
 
   /** `inn up` on a data directory of this name. */
@@ -166,7 +170,8 @@ export class Programs {
     const file = path.join(ROOT, "dist", `${program}.js`);
     const settings = Object.entries({ INN_LOG_LEVEL: "warn", INN_PROJECT: "", ...env });
     const pairs = settings.map(([name, value]) => `${name}=${value}`);
-    const child = spawn("env", [...pairs, process.execPath, file, ...args], {
+    const [starter = "env", ...before] = [...this.prefix, "env"];
+    const child = spawn(starter, [...before, ...pairs, process.execPath, file, ...args], {
       cwd: this.directory,
       stdio: [input, "pipe", "pipe"],
     });

@@ -27,6 +27,7 @@ export * from "./domain/project.js";
 export * from "./domain/record-keys.js";
 export * from "./domain/resources.js";
 export * from "./domain/seed.js";
+export * from "./domain/subnet.js";
 export type * from "./ports/agent-client.js";
 export type * from "./ports/agent-journal.js";
 export type * from "./ports/blob-store.js";

@@ -1,5 +1,5 @@
 /** The controller's settings, with their defaults and reasons. */
-import { invalidField } from "@innkeeper/core";
+import { invalidField, parseSubnet } from "@innkeeper/core";
 import {
   LOG_LEVELS,
   loadSettings,
@@ -112,6 +112,14 @@ export const CONTROLLER_SETTINGS = {
     max: 600_000,
     doc: "Deadline of one call to an agent, in milliseconds.",
   },
+  bridgeSubnet: {
+    type: "text",
+    env: "INN_BRIDGE_SUBNET",
+    default: "10.77.0.0/16",
+    pattern: /^[0-9]{1,3}(\.[0-9]{1,3}){3}\/[0-9]{1,2}$/,
+    allowed: "the first address of a range and its prefix",
+    doc: "Where guests on the nodes' bridges get their addresses from.",
+  },
   store: {
     type: "choice",
     env: "INN_STORE",
@@ -132,6 +140,7 @@ export function loadControllerSettings(
   const file = env["INN_CONFIG"] ? readSettingsFile(env["INN_CONFIG"]) : {};
   const settings = loadSettings(CONTROLLER_SETTINGS, env, file);
   const { leaseMarginMs, leaseTtlMs } = settings;
+  parseSubnet("INN_BRIDGE_SUBNET", settings.bridgeSubnet);
   if (leaseMarginMs > leaseTtlMs) {
     throw invalidField("INN_LEASE_MARGIN_MS", leaseMarginMs, `at most the lease, ${leaseTtlMs}`);
   }

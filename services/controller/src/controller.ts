@@ -33,6 +33,7 @@ export interface ControllerConfig extends LeadingConfig, SessionConfig {
   readonly controllerId: string;
   readonly leaderTtlMs: number;
   readonly mirrorWaitMs: number;
+  readonly bridgeSubnet?: string;
 }
 
 export interface ControllerPorts {
@@ -126,6 +127,10 @@ class RunningController implements Controller {
       },
       onEnd: () => this.#stopLeading(),
     });
+  }
+
+  get bridgeSubnet(): string | undefined {
+    return this.config.bridgeSubnet;
   }
 
   get leaderEpoch(): number {

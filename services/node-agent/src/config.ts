@@ -49,6 +49,14 @@ export const AGENT_SETTINGS = {
     ...ADDRESS,
     doc: "Address where controllers and other agents reach this node; empty = where it listens.",
   },
+  bridge: {
+    type: "text",
+    env: "INN_BRIDGE",
+    default: "",
+    pattern: /^([a-zA-Z0-9][a-zA-Z0-9_.-]{0,14})?$/,
+    allowed: "a name of at most 15 characters",
+    doc: "A bridge of this host that guests may be on; empty = none. Needs root.",
+  },
   forwardHost: {
     type: "text",
     env: "INN_FORWARD_HOST",

@@ -1,7 +1,14 @@
 /** A whole agent process: journal, engines, gRPC server. Also used inside `inn up`. */
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import type { BlobStore, Engine, EngineName, Logger, NodeIntroduction } from "@innkeeper/core";
+import {
+  type BlobStore,
+  type Engine,
+  type EngineName,
+  type Logger,
+  type NodeIntroduction,
+  unavailable,
+} from "@innkeeper/core";
 import {
   createFileBlobStore,
   listen,
@@ -15,6 +22,7 @@ import type { AgentSettings } from "./config.js";
 import { connectControllers } from "./connect-controllers.js";
 import { createFileDiskStore } from "./disks/file-disk-store.js";
 import { createContainerEngine } from "./engines/container/container-engine.js";
+import { whyNoBridge } from "./engines/qemu/copy-tap.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
 import { hostCapacity } from "./host/capacity.js";
@@ -102,7 +110,8 @@ function createEngines(
       const reached = { migrationHost, migrationAdvertise };
       const probes = { probeKernel, probeDisk, probeCacheFile };
       const { forwardHost } = settings;
-      const options = { stateDir, clock, log, forwardHost, ...reached, ...probes };
+      const bridge = settings.bridge || undefined;
+      const options = { stateDir, clock, log, forwardHost, bridge, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
     } else if (name === "container") {
       const options = { stateDir: path.join(directory, "containers"), clock, log, probeRootfs };
@@ -118,6 +127,15 @@ function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":"));
 }
 
+/** Told only where it works. @throws `unavailable` saying why it does not. */
+function bridgeOf({ bridge, engines }: AgentSettings): { readonly bridge?: string } {
+  if (bridge === "") return {};
+  const isReal = engines.split(",").includes("qemu");
+  const why = isReal ? whyNoBridge(bridge) : undefined;
+  if (why !== undefined) throw unavailable("bridge", why);
+  return { bridge };
+}
+
 function describeNode(
   settings: AgentSettings,
   address: string,
@@ -129,6 +147,7 @@ function describeNode(
     address,
     labels: parseNodeLabels(settings.nodeLabels),
     forwardHost: settings.forwardHost,
+    ...bridgeOf(settings),
     capacity: {
       cpuMillis: settings.cpuMillis || host.cpuMillis,
       memoryMib: settings.memoryMib || host.memoryMib,

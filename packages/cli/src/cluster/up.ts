@@ -28,6 +28,7 @@ export interface UpOptions {
   readonly listen: string;
   readonly nodes: string;
   readonly engines: string;
+  readonly bridge: string;
   readonly log: string;
 }
 
@@ -110,6 +111,7 @@ async function startAgents(
       INN_CONTROLLER: controller.address,
       INN_LISTEN: "127.0.0.1:0",
       INN_FORWARD_HOST: forwardHostOf(index),
+      INN_BRIDGE: options.bridge,
       INN_DATA: path.join(options.data, "nodes", nodeId),
       INN_ENGINES: options.engines,
       INN_RESERVE_MEMORY_MIB: "256",

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 
 import { invalidField, type ModeRequest, type RestartWhen } from "@innkeeper/core";
 import { durationOf, MODE_TO_PROTO, parseOneOf, RESTART_TO_PROTO } from "@innkeeper/core/wire";
-import { Guest, GuestUsage, Protocol } from "@innkeeper/proto/innkeeper/v1/guest";
+import { Guest, GuestUsage, NetworkKind, Protocol } from "@innkeeper/proto/innkeeper/v1/guest";
 import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
@@ -31,6 +31,7 @@ interface CreateOptions {
   readonly tolerate: string[];
   readonly group: string[];
   readonly forward: string[];
+  readonly network: string;
   readonly userData: string | undefined;
   readonly networkConfig: string | undefined;
   readonly append: string;
@@ -44,6 +45,7 @@ interface ResizeOptions {
   readonly memory?: string;
 }
 
+const NETWORK_KINDS = { user: NetworkKind.USER, bridge: NetworkKind.BRIDGE } as const;
 const NEEDS = ["live-migration", "own-kernel"] as const;
 
 export function guestCommands(program: Command, register: Register): void {
@@ -91,6 +93,7 @@ function createCommand(guest: Command, register: Register): void {
       "port of its node: tcp:2222:22, or 22 for any port to its 22",
       [],
     )
+    .option("--network <kind>", "user: one of its own; bridge: on its node's bridge", "user")
     .option("--user-data <file>", "what it is told at its first boot, for instance a script")
     .option("--network-config <file>", "network configuration for cloud-init")
     .option("--append <text>", "added to the kernel command line", "")
@@ -209,6 +212,7 @@ async function createGuest(
       },
       commandLine: options.append,
       forwards: options.forward.map(forwardOf),
+      networkKind: NETWORK_KINDS[parseOneOf("--network", options.network, ["user", "bridge"])],
       ...(await seedOf(options)),
       nodeId: options.node,
       restartPolicy: {

@@ -69,6 +69,7 @@ function networkDetails({ spec, status }: Guest, forwardHost: string): [string, 
   const forwards = (spec?.forwards ?? []).map((each) => forwardText(each, forwardHost));
   return [
     ["mac address", status?.network?.macAddress ?? ""],
+    ["ip address", status?.network?.ipAddress ?? ""],
     ["ports", forwards.join(", ")],
   ];
 }

@@ -15,6 +15,7 @@ export function localCommands(program: Command, register: RegisterLocal): void {
     .option("--listen <host:port>", "address of the API", "127.0.0.1:7400")
     .option("--nodes <count>", "number of node agents", "3")
     .option("--engines <engines>", "qemu, container, sim, with commas", "qemu,container")
+    .option("--bridge <name>", "a bridge of this host that guests may be on", "")
     .option("--log <level>", "debug, info, warn, error", "warn")
     .action((options: UpOptions) => register((context) => runUp(context, options)));
   program

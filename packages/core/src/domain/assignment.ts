@@ -48,6 +48,8 @@ export interface GuestAssignment {
   /** Undefined = none, as in all journals of old. */
   readonly forwards?: readonly PortForward[];
   readonly seed?: GuestSeed;
+  /** On the bridge: its address there. Undefined: in a network of its own. */
+  readonly ipAddress?: string;
   /** Undefined: it follows from the uid of the guest. */
   readonly macAddress?: string;
   /** Memory that it may use now. */

@@ -47,6 +47,8 @@ export interface GuestSpec {
   readonly desired: DesiredRunState;
   /** Ports of its node that lead to it. Undefined = none, as in all guests of old. */
   readonly forwards?: readonly PortForward[];
+  /** On the bridge of its node. Undefined: in a network of its own, as all guests of old. */
+  readonly isBridged?: true;
   /** Undefined: it is told nothing, as all guests of old. */
   readonly seed?: GuestSeed;
   /** Only this node will do; empty = any. */

@@ -24,6 +24,8 @@ export const ASSIGNED_PORTS = { min: 30_000, max: 32_767 } as const;
 export interface GuestNetwork {
   /** Six bytes, lower case, with colons. */
   readonly macAddress: string;
+  /** On the bridge, with its prefix, such as `10.77.0.5/16`; undefined elsewhere. */
+  readonly ipAddress?: string;
 }
 
 /** One of the 2^32 addresses 52:54:..., which are locally administered, of one host. */
@@ -51,5 +53,10 @@ export function claimsOf(guest: {
 }): readonly string[] {
   const { network } = guest.status;
   const assigned = (guest.spec.forwards ?? []).filter((each) => each.isAssigned === true);
-  return [...(network ? [`mac/${network.macAddress}`] : []), ...assigned.map(portName)];
+  const { macAddress, ipAddress } = network ?? {};
+  return [
+    ...(macAddress === undefined ? [] : [`mac/${macAddress}`]),
+    ...(ipAddress === undefined ? [] : [`ip/${ipAddress}`]),
+    ...assigned.map(portName),
+  ];
 }

@@ -16,6 +16,8 @@ export interface NodeRecord {
   /** host:port of the agent's gRPC server. */
   readonly address: string;
   readonly labels: Labels;
+  /** Name of the bridge that its guests may be on; undefined = it offers none. */
+  readonly bridge?: string;
   /** Where it offers the ports that lead to guests; undefined = its agent is older. */
   readonly forwardHost?: string;
   readonly capacity: Resources;

@@ -28,6 +28,7 @@ export const PLACEMENT_FILTERS = [
   "memoryMib",
   "diskMib",
   "port",
+  "bridge",
   "labels",
   "taints",
   "apart",

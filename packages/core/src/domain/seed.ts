@@ -16,18 +16,39 @@ export interface SeedFile {
   readonly bytes: Uint8Array;
 }
 
+export interface SeededGuest {
+  readonly guestUid: string;
+  readonly guestId: string;
+  readonly macAddress?: string;
+  /** On a bridge, with its prefix. */
+  readonly ipAddress?: string;
+}
+
 /** The same for every copy of the guest, so that both ends of a migration have the same. */
 export function seedFiles(
   { userDataBase64, networkConfigBase64 }: GuestSeed,
-  { guestUid, guestId }: { readonly guestUid: string; readonly guestId: string },
+  guest: SeededGuest,
 ): readonly SeedFile[] {
+  const { guestUid, guestId } = guest;
   const metaData = `instance-id: ${guestUid}\nlocal-hostname: ${guestId}\n`;
-  const network = { name: "network-config", bytes: bytesOf(networkConfigBase64) } as const;
+  const config = bytesOf(networkConfigBase64);
+  const network = config.length > 0 ? config : encode(networkConfigOf(guest));
   return [
-    { name: "meta-data", bytes: new TextEncoder().encode(metaData) },
+    { name: "meta-data", bytes: encode(metaData) },
     { name: "user-data", bytes: bytesOf(userDataBase64) },
-    ...(network.bytes.length > 0 ? [network] : []),
+    ...(network.length > 0 ? [{ name: "network-config", bytes: network } as const] : []),
   ];
+}
+
+/** What the user says of the network goes before what the cluster knows of it. */
+function networkConfigOf({ macAddress, ipAddress }: SeededGuest): string {
+  if (ipAddress === undefined || macAddress === undefined) return "";
+  const card = `    match: {macaddress: "${macAddress}"}\n    addresses: ["${ipAddress}"]\n`;
+  return `version: 2\nethernets:\n  nic0:\n${card}`;
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }
 
 export function seedBytes({ userDataBase64 }: GuestSeed): number {

@@ -11,6 +11,7 @@ export type NodeIntroduction = Pick<
   | "address"
   | "labels"
   | "forwardHost"
+  | "bridge"
   | "capacity"
   | "reserve"
   | "overcommitPercent"

@@ -48,6 +48,8 @@ export interface CopyDisk {
 export interface LaunchNetwork {
   /** Undefined: the engine makes one from the guest's uid. */
   readonly macAddress?: string | undefined;
+  /** Its address on the node's bridge; undefined: it is in a network of its own. */
+  readonly ipAddress?: string | undefined;
   /** Undefined = none. */
   readonly forwards?: readonly PortForward[] | undefined;
 }

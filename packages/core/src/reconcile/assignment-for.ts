@@ -43,12 +43,16 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
   };
 }
 
-function networkOf({ spec, status }: Guest): Pick<GuestAssignment, "forwards" | "macAddress"> {
+function networkOf({
+  spec,
+  status,
+}: Guest): Pick<GuestAssignment, "forwards" | "macAddress" | "ipAddress"> {
   const { forwards = [] } = spec;
   const { network } = status;
   return {
     ...(forwards.length === 0 ? {} : { forwards }),
     ...(network === undefined ? {} : { macAddress: network.macAddress }),
+    ...(network?.ipAddress === undefined ? {} : { ipAddress: network.ipAddress }),
   };
 }
 

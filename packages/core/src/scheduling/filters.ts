@@ -37,6 +37,8 @@ export interface PlacementRequest {
   readonly imageKind: ImageKind;
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
+  /** It must be on a bridge. */
+  readonly isBridged?: boolean;
   /** Ports of its node that it needs, such as `tcp/2222`. */
   readonly ports?: readonly string[];
   /** Nodes on which others hold some of them, and who. */
@@ -62,6 +64,21 @@ function meetsNeeds({ needs, migratingFrom }: PlacementRequest, ability: ModeAbi
   return migratingFrom !== undefined || unmetNeeds(needs, ability).length === 0;
 }
 
+export function isWithoutBridge({ isBridged }: PlacementRequest, { bridge }: NodeRecord): boolean {
+  return isBridged === true && bridge === undefined;
+}
+
+function networkObstacles(
+  request: PlacementRequest,
+  node: NodeRecord,
+): (readonly [Rejection["filter"], string])[] {
+  const held = request.heldPorts?.get(node.id);
+  return [
+    ...(isWithoutBridge(request, node) ? [["bridge", "it offers no bridge"] as const] : []),
+    ...(held === undefined ? [] : [["port", held] as const]),
+  ];
+}
+
 /** Every reason why the node cannot take the guest; empty when it can. */
 export function rejections(request: PlacementRequest, view: NodeView): Rejection[] {
   const { node } = view;
@@ -75,8 +92,7 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
     reject("node", `the guest asks for node ${request.nodeId}`);
   }
   if (request.migratingFrom?.nodeId === node.id) reject("node", "the guest is there already");
-  const held = request.heldPorts?.get(node.id);
-  if (held !== undefined) reject("port", held);
+  for (const [filter, message] of networkObstacles(request, node)) reject(filter, message);
   if (usableAbilities(request, node).length === 0) {
     const refused = abilitiesIgnoringNeeds(request, node);
     if (refused.length === 0) reject("mode", missingMode(request, node));

@@ -4,7 +4,12 @@
  */
 import type { ModeAbility } from "../domain/mode.js";
 import { CANDIDATES_MAX, REJECTIONS_MAX, type Rejection } from "../domain/placement.js";
-import { MODE_PREFERENCE, type PlacementRequest, usableAbilities } from "./filters.js";
+import {
+  isWithoutBridge,
+  MODE_PREFERENCE,
+  type PlacementRequest,
+  usableAbilities,
+} from "./filters.js";
 import { allowedCounts } from "./group-rules.js";
 import { GuestCounts } from "./guest-counts.js";
 import { LabelIndex } from "./label-index.js";
@@ -110,9 +115,22 @@ export class Placer {
     return { resources, policy, start: ringStart(seed), preferences, rules, ...where };
   }
 
-  #barred({ heldPorts }: PlacementRequest): ReadonlySet<number> | undefined {
-    if (heldPorts === undefined || heldPorts.size === 0) return undefined;
-    return new Set([...heldPorts.keys()].map((id) => this.table.slotOf(id) ?? NOBODY));
+  /** What is said of single nodes, of which there are few, or by few requests. */
+  #barred(request: PlacementRequest): ReadonlySet<number> | undefined {
+    const { heldPorts, isBridged } = request;
+    if (isBridged !== true && (heldPorts === undefined || heldPorts.size === 0)) return undefined;
+    const { table } = this;
+    const held = [...(heldPorts?.keys() ?? [])].map((id) => table.slotOf(id) ?? NOBODY);
+    return new Set([...held, ...this.#slotsWithoutBridge(request)]);
+  }
+
+  #slotsWithoutBridge(request: PlacementRequest): number[] {
+    if (request.isBridged !== true) return [];
+    const slots = Array.from({ length: this.table.length }, (_, slot) => slot);
+    return slots.filter((slot) => {
+      const node = this.table.recordAt(slot);
+      return node !== undefined && isWithoutBridge(request, node);
+    });
   }
 
   #compiled({ projectId, rules }: PlacementRequest): readonly CompiledRule[] {

@@ -31,7 +31,12 @@ import {
   imageManifestToProto,
   parseImageManifest,
 } from "./image-codec.js";
-import { forwardsToProto, parseForwards, parseMacAddress } from "./network-codec.js";
+import {
+  forwardsToProto,
+  parseForwards,
+  parseHostAddress,
+  parseMacAddress,
+} from "./network-codec.js";
 import { cleanText, durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
 
 import { parseSeed, seedToProto } from "./seed-codec.js";
@@ -62,6 +67,7 @@ export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment 
     restartPolicy: restartPolicyToProto(assignment.restartPolicy),
     forwards: forwardsToProto(assignment.forwards),
     macAddress: assignment.macAddress ?? "",
+    ipAddress: assignment.ipAddress ?? "",
     seed: seedToProto(assignment.seed),
   };
 }
@@ -99,12 +105,15 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
 function parseNetwork({
   forwards,
   macAddress,
-}: ProtoAssignment): Pick<GuestAssignment, "forwards" | "macAddress"> {
+  ipAddress,
+}: ProtoAssignment): Pick<GuestAssignment, "forwards" | "macAddress" | "ipAddress"> {
   const parsed = parseForwards("forwards", forwards, 1);
   const address = parseMacAddress("mac_address", macAddress);
+  const onBridge = parseHostAddress("ip_address", ipAddress);
   return {
     ...(parsed.length === 0 ? {} : { forwards: parsed }),
     ...(address === "" ? {} : { macAddress: address }),
+    ...(onBridge === "" ? {} : { ipAddress: onBridge }),
   };
 }
 

@@ -55,6 +55,21 @@ export function parseMacAddress(field: string, value: string): string {
   throw invalidField(field, value, "six bytes, lower-case hexadecimal, with colons");
 }
 
+const BRIDGE = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$/;
+const HOST_ADDRESS = /^[0-9]{1,3}(\.[0-9]{1,3}){3}\/[0-9]{1,2}$/;
+
+/** Empty is allowed. @throws `invalid`. */
+export function parseBridge(field: string, value: string): string {
+  if (value === "" || BRIDGE.test(value)) return value;
+  throw invalidField(field, value, "1 to 15 of a-z, A-Z, 0-9, '_', '.' and '-'");
+}
+
+/** An address with its prefix; empty is allowed. @throws `invalid`. */
+export function parseHostAddress(field: string, value: string): string {
+  if (value === "" || HOST_ADDRESS.test(value)) return value;
+  throw invalidField(field, value, "an IPv4 address with its prefix");
+}
+
 /** Empty is allowed. @throws `invalid`. */
 export function parseIpAddress(field: string, value: string): string {
   if (value === "" || IP_ADDRESS.test(value)) return value;

@@ -8,7 +8,7 @@ import { parseLabels, parseName, parseUuid } from "../domain/names.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import type { NodeIntroduction } from "../ports/controller-client.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf } from "./enums.js";
-import { parseIpAddress } from "./network-codec.js";
+import { parseBridge, parseIpAddress } from "./network-codec.js";
 import { cleanText, parseInteger, parsePrintable, type Range } from "./numbers.js";
 
 /** Amounts beyond this are surely a mistake, and sums of many still fit a double. */
@@ -45,6 +45,7 @@ export function introductionToProto(node: NodeIntroduction): JoinNodeRequest {
     problems: [...node.problems],
     incarnation,
     forwardHost: node.forwardHost ?? "",
+    bridge: node.bridge ?? "",
   };
 }
 
@@ -74,6 +75,7 @@ export function parseIntroduction(proto: JoinNodeRequest): NodeIntroduction {
     ...(proto.forwardHost === ""
       ? {}
       : { forwardHost: parseIpAddress("forward_host", proto.forwardHost) }),
+    ...(proto.bridge === "" ? {} : { bridge: parseBridge("bridge", proto.bridge) }),
   };
 }
 

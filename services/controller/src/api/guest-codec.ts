@@ -34,6 +34,7 @@ import {
   seedSummary,
 } from "@innkeeper/core/wire";
 import {
+  NetworkKind,
   type Guest as ProtoGuest,
   type GuestNeeds as ProtoNeeds,
   type Placement as ProtoPlacement,
@@ -90,6 +91,7 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
       proto.commandLine,
       COMMAND_LINE_LENGTH_MAX,
     ),
+    ...parseNetworkKind(`${field}.network_kind`, proto.networkKind),
     ...parseGuestForwards(`${field}.forwards`, proto),
     ...(proto.seed === undefined ? {} : { seed: parseSeed(`${field}.seed`, proto.seed) }),
     restartPolicy: parseRestartPolicy(`${field}.restart_policy`, proto.restartPolicy),
@@ -98,6 +100,12 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
     stopTimeoutMs: parseDurationMs(`${field}.stop_timeout`, proto.stopTimeout, STOP_TIMEOUT),
     startCount: 1,
   };
+}
+
+function parseNetworkKind(field: string, kind: NetworkKind): Pick<GuestSpec, "isBridged"> {
+  if (kind === NetworkKind.BRIDGE) return { isBridged: true };
+  if (kind === NetworkKind.UNSPECIFIED || kind === NetworkKind.USER) return {};
+  throw invalidField(field, kind, "user or bridge");
 }
 
 /** Guests without any are as those of earlier releases. */
@@ -176,6 +184,7 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     restartPolicy: restartPolicyToProto(spec.restartPolicy),
     forwards: forwardsToProto(spec.forwards),
     seed: seedSummary(spec.seed),
+    networkKind: spec.isBridged === true ? NetworkKind.BRIDGE : NetworkKind.USER,
     nodeId: spec.nodeId,
     stopTimeout: durationOf(spec.stopTimeoutMs),
     desiredRunState: RUN_STATE_TO_PROTO[spec.desired],
@@ -201,7 +210,7 @@ function statusToProto({ status }: Guest): ProtoStatus {
     lastExit: status.lastExit && { ...status.lastExit },
     observedGeneration: status.observedGeneration,
     launchedWith: status.launchedWith,
-    network: status.network && { ...status.network },
+    network: status.network && { ipAddress: "", ...status.network },
   };
 }
 

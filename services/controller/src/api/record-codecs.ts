@@ -72,6 +72,7 @@ export function nodeToProto(node: NodeRecord, mirror: Mirror): ProtoNode {
     address: node.address,
     labels: { ...node.labels },
     forwardHost: node.forwardHost ?? "",
+    bridge: node.bridge ?? "",
     capacity: node.capacity,
     allocatable: allocatable(node),
     allocated: mirror.allocatedOn(node.id),

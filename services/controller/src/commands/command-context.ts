@@ -20,6 +20,8 @@ export interface CommandContext {
   readonly mirror: Mirror;
   readonly clock: Clock;
   readonly ids: IdSource;
+  /** Where guests on bridges get their addresses from; undefined = the default. */
+  readonly bridgeSubnet?: string | undefined;
 }
 
 /** How long a command waits until its own commit is visible in the mirror. */

@@ -118,9 +118,10 @@ function checksFor(guest: Guest, imageRevision: number): Check[] {
 }
 
 function newGuest(
-  { clock, ids }: CommandContext,
+  context: CommandContext,
   input: Omit<CreateGuestInput, "requestId">,
 ): Guest {
+  const { clock, ids } = context;
   const nowMs = clock.nowMs();
   return {
     uid: ids.uuid(),
@@ -149,7 +150,7 @@ function newGuest(
       restartCount: 0,
       startedAtMs: undefined,
       lastExit: undefined,
-      network: newNetwork(ids),
+      network: newNetwork(context, input.spec),
     },
   };
 }

@@ -7,9 +7,19 @@ import { portCounters, releasedNetwork } from "./guest-network.js";
 
 const TO_SSH = { protocol: "tcp", hostPort: 0, guestPort: 22 } as const;
 
-async function create(bench: CommandBench, id: string, forwards: readonly PortForward[] = []) {
+async function create(
+  bench: CommandBench,
+  id: string,
+  ...[forwards = [], more = {}]: [(readonly PortForward[])?, { readonly isBridged?: true }?]
+) {
   const { spec, projectId, labels } = aGuest({ spec: { imageId: "tiny" } });
-  await createGuest(bench, { projectId, id, labels, spec: { ...spec, forwards }, requestId: "" });
+  await createGuest(bench, {
+    projectId,
+    id,
+    labels,
+    spec: { ...spec, forwards, ...more },
+    requestId: "",
+  });
   return bench.guest(id);
 }
 
@@ -56,6 +66,31 @@ describe("what a guest gets of the network", () => {
       const held = counters.filter(([key, value]) => key.startsWith("claim/") && value > 0);
       expect(held.map(([key]) => key).sort()).toEqual(claims.map((each) => `claim/${each}`).sort());
     }
+  });
+});
+
+describe("an address on a bridge", () => {
+  const BRIDGED = { isBridged: true } as const;
+
+  it("is given to one guest, until there are none", async () => {
+    const bench = await aBench();
+    Object.assign(bench, { bridgeSubnet: "10.0.0.0/29" });
+    const given = [];
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      given.push((await create(bench, id, [], BRIDGED)).status.network?.ipAddress);
+    }
+    const expected = [2, 3, 4, 5, 6].map((last) => `10.0.0.${last}/29`);
+    expect(given.toSorted()).toEqual(expected);
+    await expect(create(bench, "f", [], BRIDGED)).rejects.toMatchObject({
+      kind: "capacity",
+      reason: "ADDRESSES_EXHAUSTED",
+    });
+  });
+
+  it("is not given where no bridge is asked for, and needs no forwards", async () => {
+    const bench = await aBench();
+    expect((await create(bench, "a")).status.network).not.toHaveProperty("ipAddress");
+    await expect(create(bench, "b", [TO_SSH], BRIDGED)).rejects.toThrow("none on a bridge");
   });
 });
 

@@ -8,6 +8,7 @@ import {
   type CounterChange,
   claimCounter,
   claimsOf,
+  freeAddress,
   type Guest,
   type GuestNetwork,
   type GuestSpec,
@@ -16,16 +17,20 @@ import {
   invalidField,
   macAddressOf,
   type PortForward,
+  parseSubnet,
   placementsOf,
   portCounter,
   portName,
 } from "@innkeeper/core";
+import type { CommandContext } from "./command-context.js";
 
 const FIELD = "guest.spec.forwards";
+export const BRIDGE_SUBNET_DEFAULT = "10.77.0.0/16";
 
 /** The spec with a port for each forward that names none. @throws `invalid`. */
 export function withPorts(ids: IdSource, { id, manifest }: Image, spec: GuestSpec): GuestSpec {
   const { forwards = [] } = spec;
+  refuseBridge(id, manifest, spec);
   if (forwards.length === 0) return spec;
   if (manifest.kind === "rootfs") {
     const allowed = `none for image ${id}: a container has no network of its own yet`;
@@ -33,6 +38,17 @@ export function withPorts(ids: IdSource, { id, manifest }: Image, spec: GuestSpe
   }
   const taken = new Set(forwards.filter(({ hostPort }) => hostPort !== 0).map(portName));
   return { ...spec, forwards: forwards.map((each) => withPort(ids, each, taken)) };
+}
+
+function refuseBridge(id: string, { kind }: Image["manifest"], spec: GuestSpec): void {
+  if (spec.isBridged !== true) return;
+  const field = "guest.spec.network_kind";
+  if (kind === "rootfs") {
+    throw invalidField(field, "bridge", `user for image ${id}: a container has no network yet`);
+  }
+  if ((spec.forwards ?? []).length === 0) return;
+  const allowed = "none on a bridge, where the guest is reached by an address of its own";
+  throw invalidField(FIELD, `${spec.forwards?.length ?? 0} forwards`, allowed);
 }
 
 function withPort(ids: IdSource, forward: PortForward, taken: Set<string>): PortForward {
@@ -48,8 +64,15 @@ function withPort(ids: IdSource, forward: PortForward, taken: Set<string>): Port
   }
 }
 
-export function newNetwork(ids: IdSource): GuestNetwork {
-  return { macAddress: macAddressOf(ids.random32()) };
+/** @throws `capacity` when the bridge has no address left. */
+export function newNetwork(context: CommandContext, { isBridged }: GuestSpec): GuestNetwork {
+  const { ids, mirror, bridgeSubnet } = context;
+  const macAddress = macAddressOf(ids.random32());
+  if (isBridged !== true) return { macAddress };
+  const taken = new Set(mirror.guests().map(({ status }) => status.network?.ipAddress));
+  const subnet = parseSubnet("INN_BRIDGE_SUBNET", bridgeSubnet ?? BRIDGE_SUBNET_DEFAULT);
+  const ipAddress = freeAddress(subnet, (address) => taken.has(address), ids.random32());
+  return { macAddress, ipAddress };
 }
 
 export function claimCounters(guest: Guest): CounterChange[] {

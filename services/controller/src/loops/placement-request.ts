@@ -16,6 +16,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     needs: guest.spec.needs,
     imageKind: image.manifest.kind,
     nodeId: guest.spec.nodeId,
+    isBridged: guest.spec.isBridged === true,
     ports: (guest.spec.forwards ?? []).map(portName),
     migratingFrom: undefined,
   };

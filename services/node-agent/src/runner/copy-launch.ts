@@ -7,10 +7,18 @@ export function copyLaunch(
 ): CopyLaunch {
   const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMibMax } = assignment;
   const size = { vcpuCount, cpuMillis, memoryMib: memoryMibMax };
-  const { macAddress, forwards } = assignment;
-  const network = { macAddress, forwards };
-  const { seed } = assignment;
-  const told = seed === undefined ? {} : { seed: seedFiles(seed, assignment) };
+  const { macAddress, ipAddress, forwards } = assignment;
+  const network = { macAddress, ipAddress, forwards };
+  const told = toldOf(assignment);
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
   return { guestUid, epoch, mode, ...size, network, ...told, hasGuestAgent, ...prepared };
 }
+
+/** A guest on a bridge is told its address in any case: nobody else tells it. */
+function toldOf(assignment: GuestAssignment): Pick<CopyLaunch, "seed"> {
+  const { seed, ipAddress } = assignment;
+  if (seed === undefined && ipAddress === undefined) return {};
+  return { seed: seedFiles(seed ?? NOTHING_TOLD, assignment) };
+}
+
+const NOTHING_TOLD = { userDataBase64: "", networkConfigBase64: "" };

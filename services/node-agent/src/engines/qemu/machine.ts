@@ -18,7 +18,7 @@ import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
 import type { QemuMode } from "./modes.js";
 import { networkArguments } from "./network-arguments.js";
-import { SEED_COMMAND_LINE, seedArguments } from "./seed-arguments.js";
+import { seedArguments, toldOnCommandLine } from "./seed-arguments.js";
 
 export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
 
@@ -49,6 +49,8 @@ export interface QemuMachine {
   readonly tscKhz: number | undefined;
   /** IP address of the node on which ports lead to guests. */
   readonly forwardHost?: string | undefined;
+  /** The device of a guest on a bridge. */
+  readonly tap?: string | undefined;
 }
 
 /** Run inside the copy's directory. */
@@ -74,13 +76,14 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
 }
 
 /** Firmware starts the first disk or nothing, in whatever order it would look by itself. */
-function bootArguments({ boot, disks, seed }: CopyLaunch, machine: QemuMachine): string[] {
+function bootArguments(launch: CopyLaunch, machine: QemuMachine): string[] {
+  const { boot, disks } = launch;
   const { mode } = machine;
   const isFromDisk = boot.kind === "disk" && mode !== "paravirt" && disks.length > 0;
   if (isFromDisk) return ["-boot", "strict=on"];
   if (boot.kind !== "kernel" || mode === "full") throw notBootable(boot.kind, mode);
   const { kernelPath, initrdPath, commandLine } = boot;
-  const told = seed === undefined ? commandLine : `${commandLine} ${SEED_COMMAND_LINE}`.trimStart();
+  const told = [commandLine, ...toldOnCommandLine(launch)].filter(Boolean).join(" ");
   return [
     ...["-kernel", kernelPath],
     ...(initrdPath === undefined ? [] : ["-initrd", initrdPath]),
@@ -115,7 +118,8 @@ function consoleArguments(): string[] {
 function devices({ guestUid, network: wanted }: CopyLaunch, machine: QemuMachine): string[] {
   const { mode } = machine;
   const mac = wanted?.macAddress ?? macAddress(guestUid);
-  const network = networkArguments(wanted?.forwards ?? [], machine.forwardHost ?? LOCAL);
+  const { forwardHost = LOCAL, tap } = machine;
+  const network = networkArguments({ forwards: wanted?.forwards ?? [], forwardHost, tap });
   if (mode === "full") {
     return [
       ...network,

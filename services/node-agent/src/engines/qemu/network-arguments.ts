@@ -1,14 +1,25 @@
 /**
- * QEMU's arguments for the network behind the guest's card: a network of its own, in which the host
- * is reached by nobody but through the ports that lead to the guest.
+ * QEMU's arguments for the network behind the guest's card: one of its own, in which the guest is
+ * reached by nobody but through the ports that lead to it, or a device on a bridge of the host.
  */
 import type { PortForward } from "@innkeeper/core";
 
-/** All numbers and a checked address: nothing in a rule can be taken for anything else. */
-export function networkArguments(forwards: readonly PortForward[], forwardHost: string): string[] {
+/** All numbers, checked addresses and names of ours: nothing can be taken for anything else. */
+export function networkArguments({ forwards, forwardHost, tap }: GuestNetworkDevice): string[] {
+  return ["-netdev", JSON.stringify({ id: "network", ...backend({ forwards, forwardHost, tap }) })];
+}
+
+export interface GuestNetworkDevice {
+  readonly forwards: readonly PortForward[];
+  readonly forwardHost: string;
+  /** The device on a bridge; undefined: a network of its own. */
+  readonly tap: string | undefined;
+}
+
+function backend({ forwards, forwardHost, tap }: GuestNetworkDevice): object {
+  if (tap !== undefined) return { type: "tap", ifname: tap, script: "no", downscript: "no" };
   const hostfwd = forwards.map(({ protocol, hostPort, guestPort }) => ({
     str: `${protocol}:${forwardHost}:${hostPort}-:${guestPort}`,
   }));
-  const rules = hostfwd.length === 0 ? {} : { hostfwd };
-  return ["-netdev", JSON.stringify({ type: "user", id: "network", ...rules })];
+  return hostfwd.length === 0 ? { type: "user" } : { type: "user", hostfwd };
 }

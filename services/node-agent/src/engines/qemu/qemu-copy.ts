@@ -21,6 +21,7 @@ import { setMemory } from "./balloon.js";
 import { ConsoleLog } from "./console-log.js";
 import type { CopyCgroup } from "./copy-cgroup.js";
 import type { CopyDirectory } from "./copy-directory.js";
+import type { CopyTap } from "./copy-tap.js";
 import { brokenBy, exitOf } from "./exit-reason.js";
 import type { GuestAgent } from "./guest-agent.js";
 import { execByAgent } from "./guest-exec.js";
@@ -37,6 +38,7 @@ const CONSOLE_TRIM_MS = 2_000;
 export interface QemuCopyParts {
   readonly directory: CopyDirectory;
   readonly cgroup: CopyCgroup;
+  readonly tap: CopyTap;
   readonly process: QemuProcess;
   readonly qmp: QmpClient;
   /** Undefined where the image has none. */
@@ -187,7 +189,7 @@ export class QemuCopy implements EngineCopy {
   }
 
   async #watchEnd(): Promise<CopyExit> {
-    const { qmp, process, directory, cgroup, clock } = this.#parts;
+    const { qmp, process, directory, cgroup, tap, clock } = this.#parts;
     await qmp.closed;
     if (this.#isOver) return await new Promise(() => undefined);
     this.#isOver = true;
@@ -200,6 +202,7 @@ export class QemuCopy implements EngineCopy {
     const errors = await directory.errors();
     this.#console.keepLastWords();
     await cgroup.remove(clock);
+    await tap.remove();
     await directory.remove();
     const [isDestroyed, isIncoming] = [this.#isDestroyed, this.#isIncoming];
     return exitOf({ errors, end: process.end, isDestroyed, isIncoming, broken: this.#broken });

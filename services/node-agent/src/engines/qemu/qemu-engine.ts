@@ -18,6 +18,7 @@ import { copyName, listCopies } from "../copy-name.js";
 import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
 import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
 import { CopyDirectory } from "./copy-directory.js";
+import { CopyTap } from "./copy-tap.js";
 import { EndedCopy } from "./ended-copy.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
 import { GuestAgent, openAgentSocket } from "./guest-agent.js";
@@ -41,6 +42,8 @@ export interface QemuEngineOptions {
   readonly migrationAdvertise?: string;
   /** IP address on which ports lead to guests; undefined = this host only. */
   readonly forwardHost?: string;
+  /** Bridge of the host that guests may be on; undefined = none. */
+  readonly bridge?: string | undefined;
   /** The tiny guest that proves acceleration. */
   readonly probeKernel: string;
   /** The disk that firmware boots it from. */
@@ -147,7 +150,8 @@ class QemuEngine implements Engine {
       if (isIncoming) await directory.markIncoming();
       for (const { name, bytes } of seedParts(launch)) await directory.write(name, bytes);
       const { clock, forwardHost } = this.options;
-      const host = { tscKhz: this.#tscKhz, forwardHost };
+      const tap = await this.#tapFor(launch);
+      const host = { tscKhz: this.#tscKhz, forwardHost, tap };
       const args = qemuArguments(launch, { mode, acceleration, ...host });
       process = await QemuProcess.start({ executable: QEMU_PROGRAM, args, directory, clock });
       this.#limit(launch, process.pid);
@@ -159,6 +163,16 @@ class QemuEngine implements Engine {
       await this.#remove(directory);
       throw error;
     }
+  }
+
+  /** @throws `precondition` (NO_BRIDGE) where there is none. */
+  async #tapFor(launch: CopyLaunch): Promise<string | undefined> {
+    if (launch.network?.ipAddress === undefined) return undefined;
+    const { bridge } = this.options;
+    if (bridge === undefined) throw noBridge(launch);
+    const tap = new CopyTap(copyName(launch));
+    await tap.make(bridge);
+    return tap.name;
   }
 
   /** Without a group the guest runs all the same: the node has told that it cannot limit it. */
@@ -174,6 +188,7 @@ class QemuEngine implements Engine {
 
   async #remove(directory: CopyDirectory): Promise<void> {
     await new CopyCgroup(copyName(directory.ref)).remove(this.options.clock);
+    await new CopyTap(copyName(directory.ref)).remove();
     await directory.remove();
   }
 
@@ -188,9 +203,10 @@ class QemuEngine implements Engine {
     readonly isIncoming: boolean;
   }): QemuCopy {
     const { clock, migrationHost, migrationAdvertise = migrationHost } = this.options;
-    const cgroup = new CopyCgroup(copyName(parts.directory.ref));
+    const name = copyName(parts.directory.ref);
+    const [cgroup, tap] = [new CopyCgroup(name), new CopyTap(name)];
     const agent = this.#agentOf(parts.directory);
-    return new QemuCopy({ ...parts, agent, cgroup, clock, migrationHost, migrationAdvertise });
+    return new QemuCopy({ ...parts, agent, cgroup, tap, clock, migrationHost, migrationAdvertise });
   }
 
   #agentOf(directory: CopyDirectory): GuestAgent | undefined {
@@ -255,6 +271,11 @@ function noSuchMode(mode: string) {
 function noLiveMigration({ guestUid, disks }: CopyLaunch) {
   const message = `a guest with ${disks.length} disks cannot be received while it runs`;
   return precondition("NO_LIVE_MIGRATION", message, { guestUid, disks: String(disks.length) });
+}
+
+function noBridge({ guestUid }: CopyRef) {
+  const message = "this node offers no bridge that the guest could be on";
+  return precondition("NO_BRIDGE", message, { guestUid });
 }
 
 function copyExists({ guestUid, epoch }: CopyRef) {

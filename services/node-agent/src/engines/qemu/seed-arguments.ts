@@ -9,8 +9,6 @@ import type { QemuMode } from "./modes.js";
 /** As cloud-init looks for it. */
 const LABEL = "CIDATA";
 const VOLUME = "seed.iso";
-/** Tells the guest to look, for looking takes time. */
-export const SEED_COMMAND_LINE = "innkeeper.seed=1";
 
 export interface SeedPart {
   /** Name inside the copy's directory. */
@@ -32,6 +30,18 @@ export function seedArguments({ seed, boot }: CopyLaunch, mode: QemuMode): strin
   const raw = { driver: "raw", "node-name": "seed", file: "seed-file", "read-only": true };
   const nodes = [file, raw].flatMap((each) => ["-blockdev", JSON.stringify(each)]);
   return [...nodes, "-device", JSON.stringify({ ...deviceOf(mode), drive: "seed" })];
+}
+
+/** Tells a kernel to look, for looking takes time; and its address on a bridge. */
+export function toldOnCommandLine({
+  seed,
+  network,
+}: Pick<CopyLaunch, "seed" | "network">): readonly string[] {
+  const ipAddress = network?.ipAddress;
+  return [
+    ...(seed === undefined ? [] : ["innkeeper.seed=1"]),
+    ...(ipAddress === undefined ? [] : [`innkeeper.ip=${ipAddress}`]),
+  ];
 }
 
 /** Every name is ours. */

@@ -103,6 +103,8 @@ function build() {
     diskFormat: "qcow2",
     diskMib: DISK_MIB,
     guestAgent: true,
+    readyText: " login: ",
+    readyWithinMs: 900_000,
     blobs: [{ role: "disk", file: "disk.qcow2" }],
   });
 }

@@ -163,6 +163,8 @@ function buildLinux() {
     kind: "linux",
     commandLine: "console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on tsc=reliable",
     memoryMibMin: 96,
+    readyText: "innkeeper-guest: up ",
+    readyWithinMs: 300_000,
     blobs: [
       { role: "kernel", file: "vmlinuz" },
       { role: "initrd", file: "initrd" },

@@ -211,6 +211,8 @@ const MANIFEST = {
   kind: 2,
   architecture: "x86_64",
   memory_mib_min: 16,
+  ready_text: "up",
+  ready_within: { seconds: 1 },
   blobs: [{ role: 1, sha256: HASH, size_bytes: 4 }],
 };
 const IMPORT = { header: { image_id: "x", manifest: MANIFEST } };
@@ -218,6 +220,8 @@ const MANIFEST_FIELDS = {
   kind: NEEDED_ENUMS,
   architecture: ["", "arm64", LONG],
   command_line: COMMAND_LINES,
+  ready_text: ["", "a\nb", "x".repeat(129), LONG],
+  ready_within: [undefined, { seconds: 0 }, ...DURATIONS],
   memory_mib_min: [0, -1, 2 ** 53 - 1],
   disk_format: [1, 2, ...ENUMS],
   disk_mib: [1, -1],

@@ -2,12 +2,19 @@
  * Real guests that end by themselves: seen within a second with the reason, restarted as their
  * policy says, with back-off, until the restarts are used up.
  */
-import { createClient, type InnkeeperClient } from "@innkeeper/client";
+import { fileURLToPath } from "node:url";
+import {
+  createClient,
+  type InnkeeperClient,
+  importImage,
+  readImageSource,
+} from "@innkeeper/client";
 import { Guest, GuestPhase, RestartCondition } from "@innkeeper/proto/innkeeper/v1/guest";
 import { Mode } from "@innkeeper/proto/innkeeper/v1/resources";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Programs } from "./programs.js";
 
+const TINY = fileURLToPath(new URL("../../images/build/tiny/image.json", import.meta.url));
 const PATIENCE_MS = 60_000;
 const SEEN_WITHIN_MS = 1_000;
 const BACKOFF_MS = 200;
@@ -90,6 +97,46 @@ describe("a guest that ends", () => {
     const seen = await follow(id, isIn(phase));
     expect(seen.map(({ guest }) => guest.status?.phase)).toContain(GuestPhase.RUNNING);
     expect(seen.at(-1)?.guest.status).toMatchObject({ restartCount: 0, lastExit: { reason } });
+  });
+
+  it("panics in Linux: told by its last words, whatever the machine tells", async () => {
+    const userData = Buffer.from("#!/bin/sh\necho c >/proc/sysrq-trigger\n");
+    for (const mode of [Mode.PARAVIRT, Mode.HYBRID]) {
+      const id = mode === Mode.PARAVIRT ? "kernel-p" : "kernel-h";
+      const resources = { cpuMillis: 500, memoryMib: 128 };
+      const restartPolicy = { condition: RestartCondition.NEVER };
+      const spec = { imageId: "linux", mode, resources, restartPolicy, seed: { userData } };
+      await client.guests.createGuest({ guest: Guest.fromPartial({ id, spec }), requestId: "" });
+      const seen = await follow(id, isIn(GuestPhase.FAILED));
+      expect(seen.at(-1)?.guest.status).toMatchObject({
+        reason: "GUEST_PANICKED",
+        lastExit: { reason: "guest-panic", message: expect.stringContaining("sysrq triggered") },
+      });
+      await client.guests.deleteGuest({ projectId: "", guestId: id, requestId: "" });
+    }
+  });
+
+  it("does not come up in the time of its image: told so, its policy applies", async () => {
+    const source = await readImageSource(TINY, "stuck");
+    const manifest = { ...source.manifest, ready: { text: "never", withinMs: 1000 } };
+    await importImage(client, { ...source, manifest });
+    const backoffMin = { seconds: 0, nanos: BACKOFF_MS * 1_000_000 };
+    const restartPolicy = { condition: RestartCondition.ON_FAILURE, attemptsMax: 1, backoffMin };
+    const resources = { cpuMillis: 100, memoryMib: 32 };
+    const spec = { imageId: "stuck", mode: Mode.HYBRID, resources, restartPolicy };
+    const guest = Guest.fromPartial({ id: "stuck", spec });
+    await client.guests.createGuest({ guest, requestId: "" });
+    const seen = await follow("stuck", isIn(GuestPhase.FAILED));
+    expect(seen.at(-1)?.guest.status).toMatchObject({
+      reason: "RESTARTS_EXHAUSTED",
+      restartCount: 1,
+      lastExit: { reason: "boot-timeout" },
+    });
+    const never = { ...spec, restartPolicy: { condition: RestartCondition.NEVER } };
+    const once = Guest.fromPartial({ id: "stuck-once", spec: never });
+    await client.guests.createGuest({ guest: once, requestId: "" });
+    const ended = await follow("stuck-once", isIn(GuestPhase.FAILED));
+    expect(ended.at(-1)?.guest.status?.reason).toBe("BOOT_TIMEOUT");
   });
 
   it("by kill -9 is seen within a second and restarted", async () => {

@@ -130,6 +130,7 @@ interface Description {
   readonly diskMib: number;
   readonly command: readonly string[];
   readonly hasGuestAgent?: true;
+  readonly ready?: NonNullable<ImageManifest["ready"]>;
   readonly blobs: readonly { readonly role: BlobRole; readonly file: string }[];
 }
 
@@ -147,12 +148,19 @@ async function readDescription(file: string): Promise<Description> {
     diskFormat: DISK_FORMATS.find((each) => each === parsed["diskFormat"]),
     diskMib: Number(parsed["diskMib"] ?? 0),
     command: Array.isArray(parsed["command"]) ? parsed["command"].map(textOf) : [],
+    ...readyOf(parsed),
     ...(parsed["guestAgent"] === true ? { hasGuestAgent: true } : {}),
     blobs: blobs.map((blob) => ({
       role: parseOneOf("blobs.role", textOf(blob["role"]), BLOB_ROLES),
       file: textOf(blob["file"]),
     })),
   };
+}
+
+function readyOf(parsed: Record<string, unknown>): Pick<Description, "ready"> {
+  const text = textOf(parsed["readyText"]);
+  if (text === "") return {};
+  return { ready: { text, withinMs: Number(parsed["readyWithinMs"] ?? 0) } };
 }
 
 function textOf(value: unknown): string {

@@ -10,6 +10,7 @@ export interface CopyRef {
 /**
  * Why a copy ended. `guest-shutdown` is the only clean one. `guest-exit`: a container's first
  * process failed. `out-of-memory`: the guest took more memory than it has and was ended for it.
+ * `boot-timeout`: it did not come up in the time that its image gives it.
  */
 export const EXIT_REASONS = [
   "guest-shutdown",
@@ -17,6 +18,7 @@ export const EXIT_REASONS = [
   "guest-panic",
   "guest-exit",
   "out-of-memory",
+  "boot-timeout",
   "destroyed",
   "killed",
   "engine-error",

@@ -54,7 +54,16 @@ export interface ImageManifest {
   readonly command: readonly string[];
   /** It runs the QEMU guest agent. Undefined = no, as in all images of old. */
   readonly hasGuestAgent?: true;
+  /** How a guest shows on its console that it is up; undefined = nobody waits for it. */
+  readonly ready?: ReadySign;
   readonly blobs: readonly ImageBlob[];
+}
+
+export interface ReadySign {
+  /** Somewhere in what it prints. */
+  readonly text: string;
+  /** A guest that has run for so long without it is ended. */
+  readonly withinMs: number;
 }
 
 export interface Image {
@@ -72,7 +81,7 @@ export function canonicalManifest(manifest: ImageManifest): string {
     .sort((a, b) => (a.role < b.role ? -1 : 1))
     .map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes }));
   const { kind, architecture, commandLine, memoryMibMin, diskFormat, diskMib, command } = manifest;
-  const { hasGuestAgent } = manifest;
-  const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command, hasGuestAgent };
+  const { hasGuestAgent, ready } = manifest;
+  const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command, hasGuestAgent, ready };
   return JSON.stringify({ kind, architecture, ...boot, blobs });
 }

@@ -225,8 +225,16 @@ function shouldRestart({ restartPolicy }: GuestAssignment, exit: CopyExit): bool
   return restartPolicy.when === "on-failure" && exit.reason !== "guest-shutdown";
 }
 
+/** Ends that are told by a name of their own. */
+const END_REASONS: Readonly<Partial<Record<CopyExit["reason"], string>>> = {
+  "guest-panic": "GUEST_PANICKED",
+  "boot-timeout": "BOOT_TIMEOUT",
+  "out-of-memory": "GUEST_OUT_OF_MEMORY",
+};
+
 function endedItself(exit: CopyExit): ErrorDetail {
-  return failure("GUEST_ENDED", `the guest ended (${exit.reason}): ${exit.message}`, exit);
+  const reason = END_REASONS[exit.reason] ?? "GUEST_ENDED";
+  return failure(reason, `the guest ended (${exit.reason}): ${exit.message}`, exit);
 }
 
 function incomingFailed(exit: CopyExit): ErrorDetail {

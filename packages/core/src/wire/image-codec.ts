@@ -17,13 +17,21 @@ import {
   IMAGE_KIND_TO_PROTO,
   parseEnum,
 } from "./enums.js";
-import { parseInteger, parsePrintable, parseSha256 } from "./numbers.js";
+import {
+  durationOf,
+  parseDurationMs,
+  parseInteger,
+  parsePrintable,
+  parseSha256,
+} from "./numbers.js";
 
 export const COMMAND_LINE_LENGTH_MAX = 1024;
 const BLOB_BYTES_MAX = 64 * 1024 ** 3;
 /** The largest disk of an image or a guest: 1 PiB. */
 export const DISK_MIB_MAX = 2 ** 30;
 const COMMAND_WORDS_MAX = 64;
+const READY_TEXT_LENGTH_MAX = 128;
+const READY_WITHIN = { min: 1_000, max: 3_600_000, unset: 0 };
 const MEMORY_MIB_MAX = 1024 * 1024;
 
 /** @throws `invalid` for a malformed field, missing or surplus blobs. */
@@ -53,6 +61,7 @@ export function parseImageManifest(field: string, proto: ProtoManifest | undefin
     }),
     ...parseDisk(field, kind, proto),
     command: parseCommand(`${field}.command`, kind, proto.command),
+    ...parseReady(field, proto),
     ...parseGuestAgent(`${field}.guest_agent`, kind, proto.guestAgent),
     blobs,
   };
@@ -71,6 +80,16 @@ function parseDisk(
   }
   const format = isDisk && parseEnum(`${field}.disk_format`, diskFormat, DISK_FORMAT_TO_PROTO);
   return { diskFormat: format || undefined, diskMib: mib };
+}
+
+function parseReady(field: string, proto: ProtoManifest): Pick<ImageManifest, "ready"> {
+  const { readyText, readyWithin } = proto;
+  const text = parsePrintable(`${field}.ready_text`, readyText, READY_TEXT_LENGTH_MAX);
+  if (text === "" && readyWithin === undefined) return {};
+  if (text === "") throw invalidField(`${field}.ready_text`, "", "the text to wait for");
+  const withinMs = parseDurationMs(`${field}.ready_within`, readyWithin, READY_WITHIN);
+  if (withinMs === 0) throw invalidField(`${field}.ready_within`, "unset", "1000 ms to 3600000 ms");
+  return { ready: { text, withinMs } };
 }
 
 function parseGuestAgent(
@@ -119,6 +138,8 @@ export function imageManifestToProto(manifest: ImageManifest): ProtoManifest {
       : ProtoDiskFormat.UNSPECIFIED,
     diskMib: manifest.diskMib,
     command: [...manifest.command],
+    readyText: manifest.ready?.text ?? "",
+    readyWithin: manifest.ready && durationOf(manifest.ready.withinMs),
     guestAgent: manifest.hasGuestAgent === true,
     blobs: manifest.blobs.map((blob) => ({ ...blob, role: BLOB_ROLE_TO_PROTO[blob.role] })),
   };

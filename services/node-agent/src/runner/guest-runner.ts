@@ -30,6 +30,7 @@ import {
   type UsageReading,
   unavailable,
 } from "@innkeeper/core";
+import { BootWatch } from "./boot-watch.js";
 import { copyLaunch } from "./copy-launch.js";
 import { type CopySources, prepareSources } from "./fetch-image.js";
 import type { GuestCopies } from "./guest-access.js";
@@ -64,6 +65,7 @@ export class GuestRunner {
   #incomingUri: string | undefined;
   #launchedWith: LaunchSize | undefined;
   readonly #resources: ResourceSetter;
+  readonly #boot: BootWatch;
   readonly #outgoing = new OutgoingMigration({
     onProgress: () => this.context.onChanged(this.guestUid),
     onEnded: () => this.kick(),
@@ -78,6 +80,7 @@ export class GuestRunner {
     this.#memory = memoryOf(entry);
     this.#launchedWith = entry.launchedWith;
     this.#resources = new ResourceSetter(context, () => this.kick());
+    this.#boot = new BootWatch(context.clock);
     if (adopted) this.#attach(adopted);
     else if (entry.launchedEpoch !== undefined) this.#forgetLostCopy(entry.launchedEpoch);
   }
@@ -123,6 +126,7 @@ export class GuestRunner {
   close(): void {
     this.#isClosed = true;
     this.#cancelWake();
+    this.#boot.end();
   }
 
   report(): CopyReport {
@@ -276,7 +280,9 @@ export class GuestRunner {
       const launch = copyLaunch(assignment, { ...(await sources()), isIncoming });
       this.#launchedWith = { vcpuCount: launch.vcpuCount, memoryMib: launch.memoryMib };
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
-      this.#attach(await this.#engine().launch(launch), launch);
+      const copy = await this.#engine().launch(launch);
+      this.#attach(copy, launch);
+      if (!isIncoming) this.#boot.begin(copy, assignment.image.ready);
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {
       const { message } = toDomainError(error);
@@ -319,7 +325,7 @@ export class GuestRunner {
     if (this.#copy !== copy) return;
     this.#keepConsole(copy);
     try {
-      await this.#end(exit, copy.ref.epoch);
+      await this.#end(this.#boot.toldOf(copy, exit), copy.ref.epoch);
     } catch (error) {
       // Without the note in the journal, the next process finds the copy gone by itself.
       this.#log().warn({ error }, "an end was not journaled");

@@ -22,6 +22,8 @@ import {
 export const LOG_BYTES_MAX = 1024 * 1024;
 const TAIL_BYTES = LOG_BYTES_MAX / 2;
 export const LAST_WORDS_BYTES = 64 * 1024;
+/** A kernel's account of its end, with registers and stack, is shorter. */
+const PANIC_BYTES = 16 * 1024;
 
 interface Kept {
   /** Offset of the first kept byte, and of the first byte in QEMU's file. */
@@ -68,6 +70,12 @@ export class ConsoleLog {
     }
     const bytes = Buffer.concat(parts);
     this.#lastWords = { from: at - bytes.length, bytes };
+  }
+
+  /** The newest of what was kept, as text. */
+  lastWords(): string {
+    const bytes = this.#lastWords?.bytes.subarray(-PANIC_BYTES) ?? new Uint8Array();
+    return Buffer.from(bytes).toString("latin1");
   }
 
   /** Makes room when QEMU's file is full. Called from time to time. */

@@ -11,6 +11,19 @@ describe("the reason of an end", () => {
   it.each<[string, Partial<EndedProcess>, string]>([
     ["a power-off", { errors: `${TRACE}6\n` }, "guest-shutdown: the guest powered itself off"],
     ["a reset", { end: { code: 0, signal: undefined } }, "guest-reset: the guest reset itself"],
+    [
+      "a reset after a panic that only the console tells of",
+      {
+        end: { code: 0, signal: undefined },
+        lastWords: "[ 1.0] Kernel panic - not syncing: Attempted to kill init!\r\nRebooting",
+      },
+      "guest-panic: the guest's kernel panicked (Attempted to kill init!)",
+    ],
+    [
+      "a reset, whatever else the console says",
+      { end: { code: 0, signal: undefined }, lastWords: "no kernel panic here" },
+      "guest-reset: the guest reset itself",
+    ],
     ["a panic", { errors: `${TRACE}8\n` }, "guest-panic: the guest's kernel panicked"],
     [
       "SIGTERM",

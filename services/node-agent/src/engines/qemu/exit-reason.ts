@@ -27,6 +27,7 @@ const SENTENCES: Readonly<Record<ExitReason, string>> = {
   "guest-panic": "the guest's kernel panicked",
   "guest-exit": "the guest's first process failed",
   "out-of-memory": "the guest ran out of memory",
+  "boot-timeout": "the guest did not come up",
   destroyed: "the copy was destroyed",
   killed: "the hypervisor process was killed",
   "engine-error": "the hypervisor failed",
@@ -46,6 +47,8 @@ export interface EndedProcess {
   readonly isDestroyed: boolean;
   /** It was waiting for or receiving a migration. */
   readonly isIncoming: boolean;
+  /** The end of its console. */
+  readonly lastWords?: string | undefined;
   /** We ended it because it could not go on, which this sentence tells. */
   readonly broken?: string | undefined;
 }
@@ -70,7 +73,10 @@ export function exitOf(process: EndedProcess): CopyExit {
   if (reason === "engine-error" && process.broken !== undefined) {
     return { reason, message: `the guest was ended: ${process.broken}` };
   }
-  const details = [howItEnded(process.end), lastError(process.errors)].filter(Boolean).join("; ");
+  const panic = reason === "guest-panic" ? panicIn(process.lastWords) : "";
+  const details = [panic, howItEnded(process.end), lastError(process.errors)]
+    .filter(Boolean)
+    .join("; ");
   const message = details === "" ? SENTENCES[reason] : `${SENTENCES[reason]} (${details})`;
   return { reason, message: message.slice(0, MESSAGE_LENGTH_MAX) };
 }
@@ -82,7 +88,21 @@ export function tracedReason(errors: string): ExitReason | undefined {
   return SIGNALLED.test(errors) ? "killed" : undefined;
 }
 
-function reasonOf({ errors, end, isDestroyed, isIncoming, broken }: EndedProcess): ExitReason {
+/** What Linux prints last of all, also where nothing but the console can tell of it. */
+const PANIC = /Kernel panic - not syncing: ([\x20-\x7e]{1,200})/g;
+
+function panicIn(lastWords = ""): string {
+  return [...lastWords.matchAll(PANIC)].at(-1)?.[1]?.trim() ?? "";
+}
+
+/** A kernel that panics and is told to reset is seen to reset; its last words say why. */
+function reasonOf(process: EndedProcess): ExitReason {
+  const reason = seenReason(process);
+  const hasPanicked = reason === "guest-reset" && panicIn(process.lastWords) !== "";
+  return hasPanicked ? "guest-panic" : reason;
+}
+
+function seenReason({ errors, end, isDestroyed, isIncoming, broken }: EndedProcess): ExitReason {
   if (isDestroyed) return "destroyed";
   if (broken !== undefined) return "engine-error";
   const traced = tracedReason(errors);

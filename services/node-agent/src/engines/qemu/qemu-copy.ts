@@ -205,7 +205,8 @@ export class QemuCopy implements EngineCopy {
     await tap.remove();
     await directory.remove();
     const [isDestroyed, isIncoming] = [this.#isDestroyed, this.#isIncoming];
-    return exitOf({ errors, end: process.end, isDestroyed, isIncoming, broken: this.#broken });
+    const told = { broken: this.#broken, lastWords: this.#console.lastWords() };
+    return exitOf({ errors, end: process.end, isDestroyed, isIncoming, ...told });
   }
 
   #take(event: QmpEvent): void {

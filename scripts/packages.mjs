@@ -15,6 +15,7 @@ const PROGRAMS = {
     objcopy: "binutils",
     runc: "runc",
     perl: "perl-base",
+    slirp4netns: "slirp4netns",
   },
 };
 PROGRAMS.test = {

@@ -504,7 +504,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
-  /[ .](read_only|force|gang)$/,
+  /[ .](read_only|force|gang|forward)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|error\.(message|metadata)$/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(uid|generation|status|create_time|update_time)/,

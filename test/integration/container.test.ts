@@ -2,7 +2,10 @@
  * Container guests in a whole cluster, by `inn`: they are made, stopped, paused, told why they
  * cannot move, and live on when everything else is killed.
  */
+
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { systemClock } from "@innkeeper/core/platform";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -127,6 +130,60 @@ whereTheyRun(
     expect(copies()).toEqual([]);
     expect(await programs.stop(second)).toBe(0);
     expect(programs.leftovers()).toEqual([]);
+  },
+);
+
+whereTheyRun(
+  "leads a port of its node to a container, and ends its network with it",
+  async (context) => {
+    const cluster = await programs.up("data", CONTAINERS);
+    const inn = (...args: readonly string[]) => programs.inn(cluster.address, ...args);
+    const { out: nodes } = await inn("node", "ls", "-o", "json");
+    if (!nodes.includes('"forward"')) context.skip("slirp4netns is not installed");
+    expect((await inn("guest", "create", "box", ...SIZE, "--forward", "8080")).code).toBe(0);
+    const { out } = await inn("guest", "get", "box");
+    const [, host, port] = /ports +tcp ([0-9.]+):([0-9]+) -> 8080/.exec(out) ?? [];
+    const serve = "echo served >/tmp/index.html; exec httpd -f -p 8080 -h /tmp";
+    const serving = programs.innLater(
+      cluster.address,
+      "guest",
+      "exec",
+      "box",
+      "--",
+      "sh",
+      "-c",
+      serve,
+    );
+    await vi.waitFor(async () => {
+      // A connection that came before the guest listened may never be answered.
+      const signal = AbortSignal.timeout(1000);
+      const response = await fetch(`http://${host}:${port}/`, { signal });
+      expect(await response.text()).toBe("served\n");
+    }, PATIENCE);
+    const seen = await inn("guest", "exec", "box", "--", "ip", "-4", "addr", "show", "eth0");
+    expect(seen.out).toContain("inet 10.0.2.100/24");
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port: used } = taken.address() as AddressInfo;
+    const clash = [
+      "--forward",
+      `tcp:${used}:80`,
+      "--node",
+      "n1",
+      "--restart",
+      "never",
+      "--no-wait",
+    ];
+    expect((await inn("guest", "create", "late", ...SIZE, ...clash)).code).toBe(0);
+    await vi.waitFor(async () => {
+      expect((await inn("guest", "get", "late")).out).toMatch(/cannot be led to the guest/);
+    }, PATIENCE);
+    taken.close();
+    expect((await inn("guest", "delete", "late")).code).toBe(0);
+    expect((await inn("guest", "delete", "box")).code).toBe(0);
+    await serving.ended();
+    expect(copies()).toEqual([]);
+    await expect(fetch(`http://${host}:${port}/`)).rejects.toThrow();
   },
 );
 

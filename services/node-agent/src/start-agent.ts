@@ -114,7 +114,9 @@ function createEngines(
       const options = { stateDir, clock, log, forwardHost, bridge, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
     } else if (name === "container") {
-      const options = { stateDir: path.join(directory, "containers"), clock, log, probeRootfs };
+      const containers = path.join(directory, "containers");
+      const { forwardHost } = settings;
+      const options = { stateDir: containers, clock, log, probeRootfs, forwardHost };
       engines.set("container", createContainerEngine(options));
     } else {
       engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));

@@ -29,6 +29,8 @@ export interface ModeAbility {
   readonly canSetCpu: boolean;
   /** A running guest can give memory back and get it again, up to what it was launched with. */
   readonly canSetMemory: boolean;
+  /** Ports of the node can lead to its guests. Undefined = no, as in all agents of old. */
+  readonly canForward?: boolean;
   /**
    * From launch to the first word of a guest, as measured by the probe and rounded up so that equal
    * nodes stay equal; undefined = not measured.

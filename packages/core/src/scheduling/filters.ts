@@ -50,7 +50,8 @@ export interface PlacementRequest {
 /** The abilities of the node that could run the guest, best mode first; empty when none can. */
 export function usableAbilities(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
   return node.abilities
-    .filter((ability) => canUse(request, ability) && meetsNeeds(request, ability))
+    .filter((ability) => canUse(request, ability) && leadsPorts(request, ability))
+    .filter((ability) => meetsNeeds(request, ability))
     .sort((a, b) => MODE_PREFERENCE[b.mode] - MODE_PREFERENCE[a.mode]);
 }
 
@@ -59,9 +60,26 @@ export function abilitiesIgnoringNeeds(request: PlacementRequest, node: NodeReco
   return node.abilities.filter((ability) => canUse(request, ability));
 }
 
+function leadsPorts({ ports = [] }: PlacementRequest, { canForward }: ModeAbility): boolean {
+  return ports.length === 0 || canForward === true;
+}
+
 /** What runs already, and goes on the same way elsewhere, has what it needs. */
 function meetsNeeds({ needs, migratingFrom }: PlacementRequest, ability: ModeAbility): boolean {
   return migratingFrom !== undefined || unmetNeeds(needs, ability).length === 0;
+}
+
+/** Why nothing that runs guests there will do; empty when something does. */
+function modeRejections(request: PlacementRequest, node: NodeRecord): Rejection[] {
+  if (usableAbilities(request, node).length > 0) return [];
+  const refused = abilitiesIgnoringNeeds(request, node);
+  const plain = { nodeId: node.id, need: undefined, have: undefined };
+  if (refused.length === 0)
+    return [{ ...plain, filter: "mode", message: missingMode(request, node) }];
+  const leading = refused.filter((ability) => leadsPorts(request, ability));
+  if (leading.length > 0) return needRejections(node.id, request.needs, leading);
+  const modes = refused.map(({ mode }) => mode).join(", ");
+  return [{ ...plain, filter: "port", message: `it leads no ports to guests in mode ${modes}` }];
 }
 
 export function isWithoutBridge({ isBridged }: PlacementRequest, { bridge }: NodeRecord): boolean {
@@ -93,11 +111,7 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
   }
   if (request.migratingFrom?.nodeId === node.id) reject("node", "the guest is there already");
   for (const [filter, message] of networkObstacles(request, node)) reject(filter, message);
-  if (usableAbilities(request, node).length === 0) {
-    const refused = abilitiesIgnoringNeeds(request, node);
-    if (refused.length === 0) reject("mode", missingMode(request, node));
-    else found.push(...needRejections(node.id, request.needs, refused));
-  }
+  found.push(...modeRejections(request, node));
   found.push(...lackingResources(request, view), ...labelRejections(request.rules, node));
   return found;
 }

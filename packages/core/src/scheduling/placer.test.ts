@@ -166,7 +166,8 @@ function randomNode(prng: Prng, id: string): ReturnType<typeof aNode> {
     ...(prng.chance(0.5) ? { bridge: "br0" } : {}),
     abilities: aNode()
       .abilities.slice(0, prng.chance(0.7) ? 3 : 1)
-      .map((each) => ({ ...each, startMs: prng.pick([undefined, 60, 500]) })),
+      .map((each) => ({ ...each, startMs: prng.pick([undefined, 60, 500]) }))
+      .map((each) => ({ ...each, ...(prng.chance(0.5) ? { canForward: true } : {}) })),
   });
 }
 
@@ -189,6 +190,7 @@ function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementR
     },
     nodeId: prng.chance(0.9) ? "" : prng.pick(["n0", "n1", "n99"]),
     rules: randomRules(prng),
+    ports: prng.chance(0.3) ? ["tcp/1"] : [],
     isBridged: prng.chance(0.1),
     heldPorts: new Map(prng.chance(0.2) ? [[prng.pick(["n0", "n1", "n99"]), "tcp/1"]] : []),
     ...(moved && { ...moved, migratingFrom: { nodeId: moved.nodeId, ability: ability as never } }),

@@ -160,9 +160,10 @@ export class Placer {
 }
 
 /** Everything that `usableAbilities` looks at. */
-function kindKey({ mode, imageKind, needs, migratingFrom }: PlacementRequest): string {
+function kindKey({ mode, imageKind, needs, migratingFrom, ports }: PlacementRequest): string {
   const { liveMigration, ownKernel, startWithinMs } = needs;
-  const needed = `${liveMigration} ${ownKernel} ${startWithinMs}`;
+  const hasPorts = ports !== undefined && ports.length > 0;
+  const needed = `${liveMigration} ${ownKernel} ${startWithinMs} ${hasPorts}`;
   if (migratingFrom === undefined) return `${mode} ${imageKind} ${needed}`;
-  return `${mode} ${imageKind} ${JSON.stringify(migratingFrom.ability)}`;
+  return `${mode} ${imageKind} ${hasPorts} ${JSON.stringify(migratingFrom.ability)}`;
 }

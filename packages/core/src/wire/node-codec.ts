@@ -89,6 +89,7 @@ export function abilityToProto(ability: ModeAbility): ProtoAbility {
     pause: ability.canPause,
     setCpu: ability.canSetCpu,
     setMemory: ability.canSetMemory,
+    forward: ability.canForward === true,
     startMs: ability.startMs ?? 0,
   };
 }
@@ -104,6 +105,7 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
     canPause: proto.pause,
     canSetCpu: proto.setCpu,
     canSetMemory: proto.setMemory,
+    ...(proto.forward ? { canForward: true } : {}),
     startMs: parseInteger(`${field}.start_ms`, proto.startMs, START_MS) || undefined,
   };
 }

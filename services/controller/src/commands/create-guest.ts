@@ -117,10 +117,7 @@ function checksFor(guest: Guest, imageRevision: number): Check[] {
   ];
 }
 
-function newGuest(
-  context: CommandContext,
-  input: Omit<CreateGuestInput, "requestId">,
-): Guest {
+function newGuest(context: CommandContext, input: Omit<CreateGuestInput, "requestId">): Guest {
   const { clock, ids } = context;
   const nowMs = clock.nowMs();
   return {

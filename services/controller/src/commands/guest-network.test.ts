@@ -41,11 +41,10 @@ describe("what a guest gets of the network", () => {
     expect(three).toEqual(named);
   });
 
-  it("is refused for a container, which has none yet", async () => {
+  it("is no bridge for a container", async () => {
     const bench = await aBench({ images: [anImage({ id: "tiny", manifest: { kind: "rootfs" } })] });
-    await expect(create(bench, "a", [TO_SSH])).rejects.toThrow(
-      /^guest\.spec\.forwards: .*container/,
-    );
+    const creating = create(bench, "a", [], { isBridged: true });
+    await expect(creating).rejects.toThrow(/^guest\.spec\.network_kind: .*container/);
   });
 
   it("is never the same for two guests, though chance gives the same again and again", async () => {

@@ -32,10 +32,6 @@ export function withPorts(ids: IdSource, { id, manifest }: Image, spec: GuestSpe
   const { forwards = [] } = spec;
   refuseBridge(id, manifest, spec);
   if (forwards.length === 0) return spec;
-  if (manifest.kind === "rootfs") {
-    const allowed = `none for image ${id}: a container has no network of its own yet`;
-    throw invalidField(FIELD, `${forwards.length} forwards`, allowed);
-  }
   const taken = new Set(forwards.filter(({ hostPort }) => hostPort !== 0).map(portName));
   return { ...spec, forwards: forwards.map((each) => withPort(ids, each, taken)) };
 }

@@ -22,9 +22,10 @@ import { bundleConfig } from "./bundle.js";
 import { Cgroup, canLimitSwap } from "./cgroup.js";
 import { ContainerCopy, cannotMove } from "./container-copy.js";
 import { ContainerDirectory } from "./container-directory.js";
+import { leadPorts } from "./container-network.js";
 import { Holder, NO_HOLDER } from "./holder.js";
 import { openFilesMax } from "./open-files.js";
-import { type HostMeans, type Probed, probeMeans } from "./probe.js";
+import { type HostMeans, type Probed, probeMeans, whyNoNetwork } from "./probe.js";
 import { RootfsStore } from "./rootfs-store.js";
 
 export interface ContainerEngineOptions {
@@ -34,7 +35,11 @@ export interface ContainerEngineOptions {
   readonly log: Logger;
   /** The root file system that proves that containers run here. */
   readonly probeRootfs: string;
+  /** IP address on which ports lead to guests; undefined = this host only. */
+  readonly forwardHost?: string;
 }
+
+const LOCAL = "127.0.0.1";
 
 /**
  * Where a holder mounts its container's root, in its own mount namespace: a path that the guests'
@@ -65,6 +70,7 @@ class ContainerEngine implements Engine {
     await this.#roots.prune();
     const { means, problems } = await this.#probeOnce();
     if (means === undefined) return { abilities: [], problems };
+    const networkProblem = await whyNoNetwork();
     const ability = {
       engine: "container",
       engineVersion: `${means.runtime} ${means.version ?? "unknown"}`,
@@ -75,8 +81,10 @@ class ContainerEngine implements Engine {
       canSetCpu: true,
       canSetMemory: true,
       startMs: this.#startMs,
+      ...(networkProblem === undefined ? { canForward: true } : {}),
     } as const;
-    return { abilities: [ability], problems };
+    const all = networkProblem === undefined ? problems : [...problems, networkProblem];
+    return { abilities: [ability], problems: all };
   }
 
   async launch(launch: CopyLaunch): Promise<EngineCopy> {
@@ -147,7 +155,11 @@ class ContainerEngine implements Engine {
       await this.#roots.provide(directory, rootfsOf(launch), storage);
       await mkdir(rootPath, { recursive: true, mode: 0o755 });
       const isOverlay = storage === "overlay";
-      const holder = await Holder.start({ directory, runtime, rootPath, isOverlay, clock });
+      const { forwards = [] } = launch.network ?? {};
+      const hasNetwork = forwards.length > 0;
+      const start = { directory, runtime, rootPath, isOverlay, hasNetwork, clock };
+      const holder = await Holder.start(start);
+      if (hasNetwork) await leadPorts(directory, forwards, this.options.forwardHost ?? LOCAL);
       return await this.#copyOf(directory, holder);
     } catch (error) {
       await cgroup.end(clock);

@@ -13,8 +13,8 @@
  * H3 A full disk costs console output, never the guest.
  *
  * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain
- * directory. Standard output: the process id of the guest's first process in one line, once it
- * runs.
+ * directory, the program that makes its network or nothing. Standard output: the process id of the
+ * guest's first process in one line, once it runs.
  */
 
 /** Names inside the copy's directory that the holder knows. */
@@ -26,6 +26,8 @@ export const HOLDER_FILES = {
   pid: "pid",
   /** A pipe: the container's standard input, which never ends. */
   input: "input",
+  /** Where the container's network takes orders, if it has one. */
+  networkSocket: "network.sock",
   runtimeState: "runc",
   /** Followed by the offset of its first byte. */
   consolePrefix: "console.",
@@ -40,13 +42,16 @@ export const HOLDER_TITLE = "innkeeper-holder";
 export const HOLDER_SCRIPT = String.raw`
 use strict;
 use warnings;
+use Fcntl ();
 use POSIX ();
 
-my ($name, $runtime, $rootfs, $is_overlay) = @ARGV;
+my ($name, $runtime, $rootfs, $is_overlay, $network) = @ARGV;
 my %SYSCALL = (prctl => 157, mount => 165, unshare => 272);
 my ($SET_SUBREAPER, $NEW_MOUNTS) = (36, 0x20000);
 my ($RECURSIVE_PRIVATE, $BIND, $NO_SUID_NO_DEVICES) = (0x44000, 0x1000, 0x6);
 my ($PART, $READ) = (512 * 1024, 64 * 1024);
+
+my $alive;
 
 sub call {
   my ($what, @args) = @_;
@@ -79,6 +84,26 @@ sub keep_output {
   }
 }
 
+# Ends by itself when the holder does: its pipe breaks then.
+sub start_network {
+  my ($pid) = @_;
+  pipe my $ready, my $tell or die "pipe: $!\n";
+  pipe my $end, my $hold or die "pipe: $!\n";
+  my $child = fork // die "fork: $!\n";
+  if ($child == 0) {
+    close $alive;
+    fcntl $_, Fcntl::F_SETFD(), 0 for $tell, $end;
+    my @safe = ("--configure", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp");
+    my @pipes = ("--ready-fd", fileno $tell, "--exit-fd", fileno $end);
+    open STDOUT, ">", "/dev/null";
+    exec { $network } $network, @safe, @pipes, "--api-socket", "network.sock", $pid, "eth0";
+    die "$network: $!\n";
+  }
+  close $_ for $tell, $end;
+  sysread $ready, my $is_ready, 1 or return;
+  return ($child, $hold);
+}
+
 sub note {
   my ($file, $text) = @_;
   open my $to, ">", "$file.new" or return;
@@ -94,7 +119,7 @@ sub be_silent {
 
 $0 = "innkeeper-holder " . POSIX::getcwd();
 POSIX::mkfifo("alive", 0600) or die "alive: $!\n";
-open my $alive, "+<", "alive" or die "alive: $!\n";
+open $alive, "+<", "alive" or die "alive: $!\n";
 call("prctl", $SET_SUBREAPER, 1, 0, 0, 0);
 mount_root();
 
@@ -125,10 +150,18 @@ exit 1 if $? != 0;
 open my $file, "<", "pid" or die "pid: $!\n";
 my $pid = <$file>;
 close $file;
+chomp $pid;
+my ($networker, $hold);
+if ($network) {
+  ($networker, $hold) = start_network($pid);
+  kill("KILL", $pid), die "$network did not start\n" unless $networker;
+}
 syswrite STDOUT, "$pid\n";
 be_silent();
 waitpid $pid, 0;
 my ($code, $signal) = ($? >> 8, $? & 127);
 waitpid $keeper, 0;
+close $hold if $hold;
+waitpid $networker, 0 if $networker;
 note("exit", qq({"code":$code,"signal":$signal}));
 `;

@@ -9,6 +9,7 @@ import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { type Clock, unavailable } from "@innkeeper/core";
 import type { ContainerDirectory } from "./container-directory.js";
+import { NETWORK_PROGRAM } from "./container-network.js";
 import { HOLDER_FILES, HOLDER_SCRIPT } from "./holder-script.js";
 import type { Runtime } from "./runtimes.js";
 
@@ -21,6 +22,8 @@ export interface HolderStart {
   /** Where to mount the root file system. */
   readonly rootPath: string;
   readonly isOverlay: boolean;
+  /** It gets a network that reaches out, and to which ports can be led. */
+  readonly hasNetwork?: boolean;
   readonly clock: Clock;
 }
 
@@ -50,9 +53,11 @@ export class Holder {
    * control group.
    */
   static async start(start: HolderStart): Promise<Holder | undefined> {
-    const { directory, runtime, rootPath, isOverlay, clock } = start;
+    const { directory, runtime, rootPath, isOverlay, hasNetwork, clock } = start;
     const errors = openSync(directory.errorsFile, "a", 0o600);
-    const args = [directory.name, runtime, rootPath, isOverlay ? "1" : "0"];
+    const args = [directory.name, runtime, rootPath, isOverlay ? "1" : "0"].concat(
+      hasNetwork === true ? NETWORK_PROGRAM : "",
+    );
     const child = spawn("perl", ["-e", HOLDER_SCRIPT, ...args], {
       cwd: directory.path,
       detached: true,

@@ -2,10 +2,15 @@
  * What of this host can run containers, proved by running one: each runtime with each way to
  * provide a root file system, best first, until one works.
  */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { type CopyExit, toDomainError } from "@innkeeper/core";
+import { NETWORK_PROGRAM } from "./container-network.js";
 import { ROOT_STORAGES, type RootStorage } from "./rootfs-store.js";
 import { runtimeVersion } from "./runtime.js";
 import { RUNTIMES, type Runtime } from "./runtimes.js";
+
+const NETWORK_TIMEOUT_MS = 10_000;
 
 export interface HostMeans {
   readonly runtime: Runtime;
@@ -34,6 +39,16 @@ export async function probeMeans(run: (means: HostMeans) => Promise<CopyExit>): 
     }
   }
   return { means: undefined, problems };
+}
+
+/** Why no ports can be led to containers here; undefined = they can. */
+export async function whyNoNetwork(): Promise<string | undefined> {
+  try {
+    await promisify(execFile)(NETWORK_PROGRAM, ["--version"], { timeout: NETWORK_TIMEOUT_MS });
+    return undefined;
+  } catch {
+    return `no ports lead to containers: ${NETWORK_PROGRAM} is not installed or does not work`;
+  }
 }
 
 async function versionOr(runtime: Runtime, problems: string[]): Promise<string | undefined> {

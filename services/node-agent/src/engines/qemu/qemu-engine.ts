@@ -78,7 +78,8 @@ class QemuEngine implements Engine {
         // What moves is memory: a guest that needs a disk stays where that is.
         const canMove = { canLiveMigrate: mode !== "full", canPause: true };
         const canSet = { canSetCpu: noCgroups === undefined, canSetMemory: mode !== "full" };
-        return { ...ability, mode, ...canMove, ...canSet, startMs: startMs[mode] };
+        const rest = { canForward: true, startMs: startMs[mode] };
+        return { ...ability, mode, ...canMove, ...canSet, ...rest };
       });
       const all = noCgroups === undefined ? problems : [...problems, cpuUnlimited(noCgroups)];
       return { abilities, problems: all };

@@ -67,6 +67,7 @@ class SimEngine implements Engine {
       canPause: true,
       canSetCpu: true,
       canSetMemory: true,
+      canForward: true,
       startMs: this.#latencies.launchMs,
     }));
     return { abilities, problems: [] };

@@ -14,10 +14,19 @@ import { findGuest } from "../commands/change-guest.js";
 import type { Controller } from "../controller.js";
 import { placeOf } from "./guest-place.js";
 import { InputQueue } from "./input-queue.js";
-import { CONSOLE_POLL_MS, ConsoleReader, MAY_PASS, pause } from "./read-console.js";
+import {
+  CONSOLE_POLL_MS,
+  type ConsolePiece,
+  ConsoleReader,
+  MAY_PASS,
+  pause,
+} from "./read-console.js";
 
 /** How long the right to write may take before the history is shown all the same. */
 const GRANT_MS_MAX = 2_000;
+/** A console on which nothing happens for a second is looked at less often, until a key is hit. */
+const IDLE_AFTER_MS = 1_000;
+const IDLE_POLL_MS = 100;
 /** Pause before the way to a guest is tried again. */
 const RETRY_MS = 200;
 /** History is read to its end; a guest that prints all the time has none. */
@@ -55,6 +64,7 @@ class AttachedConsole {
   readonly #grants: AttachConsoleResponse[] = [];
   #failure: DomainError | undefined;
   #wasGranted = false;
+  #stirredAtMs = 0;
   #settle: () => void = () => undefined;
 
   constructor(
@@ -72,7 +82,7 @@ class AttachedConsole {
   async *run(input: AsyncIterable<Uint8Array>): AsyncGenerator<AttachConsoleResponse> {
     const { projectId, guestId, isReadOnly } = this.asked;
     const { signal } = this.#abort;
-    const queue = new InputQueue(input);
+    const queue = new InputQueue(input, () => this.#stir());
     queue.ended.catch((error: unknown) => this.#fail(error));
     const settled = new Promise<void>((resolve) => {
       this.#settle = resolve;
@@ -100,11 +110,24 @@ class AttachedConsole {
       const piece = await reader.next();
       if (this.#failure !== undefined) throw this.#failure;
       if (piece === undefined) return;
-      const { bytes, skippedBytes } = piece;
-      if (skippedBytes > 0) yield { part: { $case: "skippedBytes", value: skippedBytes } };
-      if (bytes.length > 0) yield dataOf(bytes);
-      else await pause(this.controller, CONSOLE_POLL_MS);
+      yield* this.#told(piece);
+      if (piece.bytes.length > 0) this.#stir();
+      else await pause(this.controller, this.#pollMs);
     }
+  }
+
+  *#told({ bytes, skippedBytes }: ConsolePiece): Generator<AttachConsoleResponse> {
+    if (skippedBytes > 0) yield { part: { $case: "skippedBytes", value: skippedBytes } };
+    if (bytes.length > 0) yield dataOf(bytes);
+  }
+
+  get #pollMs(): number {
+    const stillMs = this.controller.clock.monotonicMs() - this.#stirredAtMs;
+    return stillMs > IDLE_AFTER_MS ? IDLE_POLL_MS : CONSOLE_POLL_MS;
+  }
+
+  #stir(): void {
+    this.#stirredAtMs = this.controller.clock.monotonicMs();
   }
 
   async #history(reader: ConsoleReader): Promise<Buffer> {

@@ -12,7 +12,11 @@ export class InputQueue {
   /** Settles when the source has ended; rejects with what it failed with. */
   readonly ended: Promise<void>;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  constructor(
+    source: AsyncIterable<Uint8Array>,
+    /** Called for each piece that comes. */
+    private readonly onPiece: () => void,
+  ) {
     this.ended = this.#fill(source);
     this.ended.catch(() => undefined);
   }
@@ -44,6 +48,7 @@ export class InputQueue {
     try {
       for await (const piece of source) {
         this.#pieces.push(piece);
+        this.onPiece();
         this.#wakeTaker();
         while (this.#pieces.length >= PIECES_MAX) {
           await new Promise<void>((resolve) => {

@@ -75,6 +75,36 @@ describe("rejections", () => {
   });
 });
 
+describe("the network of a guest", () => {
+  const leading = aNode({ abilities: [{ ...ABILITY, canForward: true }] });
+  const toldOf = (request: Partial<PlacementRequest>, node: NodeView["node"]) =>
+    rejections({ ...REQUEST, ...request }, viewOf({ node })).map(
+      ({ filter, message }) => `${filter}: ${message}`,
+    );
+
+  it("needs ports only where a mode leads them to guests", () => {
+    expect(toldOf({ ports: ["tcp/22"] }, leading)).toEqual([]);
+    expect(toldOf({ ports: [] }, aNode({ abilities: [ABILITY] }))).toEqual([]);
+    expect(toldOf({ ports: ["tcp/22"] }, aNode({ abilities: [ABILITY] }))).toEqual([
+      "port: it leads no ports to guests in mode hybrid",
+    ]);
+  });
+
+  it("needs ports that nobody else holds there, and tells who does", () => {
+    const heldPorts = new Map([["n1", "tcp/22 is held by default/a"]]);
+    expect(toldOf({ ports: ["tcp/22"], heldPorts }, leading)).toEqual([
+      "port: tcp/22 is held by default/a",
+    ]);
+    expect(toldOf({ ports: ["tcp/22"], heldPorts }, { ...leading, id: "n2" })).toEqual([]);
+  });
+
+  it("needs a bridge only where it is to be on one", () => {
+    expect(toldOf({ isBridged: true }, leading)).toEqual(["bridge: it offers no bridge"]);
+    expect(toldOf({ isBridged: true }, { ...leading, bridge: "br0" })).toEqual([]);
+    expect(toldOf({ isBridged: false }, leading)).toEqual([]);
+  });
+});
+
 describe("usableAbilities", () => {
   it("offers the least emulation first, and only what boots the image", () => {
     const modes = usableAbilities(REQUEST, aNode()).map((each) => each.mode);

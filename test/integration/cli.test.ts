@@ -68,6 +68,37 @@ describe("exit codes", () => {
     expect(err).toMatch(/project "small".*128 requested.*64.*\[QUOTA_EXCEEDED\]/);
   });
 
+  it("are those of the creation when it is only tried, with what would help", async () => {
+    const asked = ["guest", "create", "x", "--image", "tiny", "--dry-run"];
+    const fits = await inn(...asked, "--memory", "32MiB");
+    expect(fits).toMatchObject({ code: 0 });
+    expect(fits.out).toMatch(/^guest x would go: \w+ \(.*\) on n[12]/);
+    const pinned = await inn(...asked, "--memory", "32MiB", "--node", "n9");
+    expect(pinned).toMatchObject({ code: 4 });
+    expect(pinned.out).toMatch(/would wait[\s\S]*make it fit:\n {2}give up --node n9\n/);
+    expect((await inn("guest", "get", "x")).code).toBe(3);
+  });
+
+  it("are 0 when all of many are created, and each is told", async () => {
+    const many = ["guest", "create", "many", "--image", "tiny", "--memory", "32MiB"];
+    const { code, out } = await inn(...many, "--count", "3", "--gang");
+    expect(code).toBe(0);
+    expect(out.match(/^many-[123] +n([12]) +RUNNING on n\1$/gm)).toHaveLength(3);
+    const again = await inn(...many, "--count", "2");
+    expect(again).toMatchObject({ code: 1 });
+    expect(again.out.match(/GUEST_EXISTS/g)).toHaveLength(2);
+    for (const name of ["many-1", "many-2", "many-3"]) await inn("guest", "delete", name);
+  });
+
+  it("say why not on one node", async () => {
+    await inn("guest", "create", "here", "--image", "tiny", "--memory", "32MiB");
+    await inn("node", "cordon", "n1");
+    const { out } = await inn("guest", "explain", "here", "--node", "n1");
+    await inn("node", "uncordon", "n1");
+    await inn("guest", "delete", "here");
+    expect(out).toMatch(/^not on n1:[\s\S]*cordon +it is cordoned/);
+  });
+
   it("are 4 when the quota of a project above refuses, which is named", async () => {
     await inn("project", "create", "above", "--memory", "64MiB");
     await inn("project", "create", "below", "--parent", "above");

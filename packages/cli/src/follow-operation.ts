@@ -1,9 +1,9 @@
 /** Waits for an operation and tells of its progress. */
 import { DomainError } from "@innkeeper/core";
-import { parseError } from "@innkeeper/core/wire";
 import { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
 import type { CliContext } from "./cli-context.js";
 import { enumName } from "./output/table.js";
+import { storedError } from "./stored-error.js";
 
 /**
  * Prints the operation at once with `--no-wait`, else follows it to its end.
@@ -22,7 +22,7 @@ export async function followOperation(
   }
   const ended = await watchToEnd(context, operation);
   terminal.endProgress();
-  if (ended.result?.$case === "error") throw asError(ended);
+  if (ended.result?.$case === "error") throw storedError(ended.result.value);
   return ended;
 }
 
@@ -79,14 +79,6 @@ function nothingFits(guestId: string, why: string): DomainError {
   const outcome = `guest "${guestId}" fits nowhere now and stays PENDING until something changes`;
   const message = `${outcome}${reasons.join("")}`;
   return new DomainError({ kind: "capacity", reason: "NOTHING_FITS", message, metadata: {} });
-}
-
-function asError(operation: Operation): DomainError {
-  const error =
-    operation.result?.$case === "error" ? parseError(operation.result.value) : undefined;
-  return new DomainError(
-    error ?? { kind: "internal", reason: "NO_RESULT", message: "no result", metadata: {} },
-  );
 }
 
 const MIB = 1024 * 1024;

@@ -11,14 +11,17 @@ import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCpu, parseForward, parseMib, parseMs, parsePairs } from "../parse-options.js";
 import { attachToConsole, type ConsoleOptions } from "./guest-console.js";
+import { createMany, type ManyOptions } from "./guest-create-many.js";
 import { type ExecOptions, execInGuest } from "./guest-exec.js";
-import { guestDetails, guestExplanation } from "./guest-text.js";
+import { explainGuest, explainNewGuest } from "./guest-explain.js";
+import { guestDetails } from "./guest-text.js";
 import { usageNow } from "./usage-now.js";
 
 type Run = (context: CliContext) => Promise<void>;
 export type Register = (run: Run) => void;
 
-interface CreateOptions {
+interface CreateOptions extends ManyOptions {
+  readonly dryRun?: boolean;
   readonly image: string;
   readonly mode: string;
   readonly needs: string[];
@@ -100,6 +103,9 @@ function createCommand(guest: Command, register: Register): void {
     .option("--restart <when>", "always, on-failure, never", "on-failure")
     .option("--stop-timeout <duration>", "time to power off", "10s")
     .option("--label <key=value...>", "labels", [])
+    .option("--count <count>", "create NAME-1, NAME-2, ...")
+    .option("--gang", "with --count: all get places, or none does")
+    .option("--dry-run", "only say where it would go, or what stands against it")
     .action((name: string, options: CreateOptions) => {
       register((context) => createGuest(context, name, options));
     });
@@ -119,8 +125,11 @@ function queryCommands(guest: Command, register: Register): void {
     .action((name: string) => register((context) => showGuest(context, name)));
   guest
     .command("explain <name>")
-    .description("why the guest is where it is, or why it is nowhere")
-    .action((name: string) => register((context) => explainGuest(context, name)));
+    .description("why the guest is where it is, or why it is nowhere and what would help")
+    .option("--node <node>", "why not there, or how good it is", "")
+    .action((name: string, { node }: { node: string }) => {
+      register((context) => explainGuest(context, name, node));
+    });
   guest
     .command("logs <name>")
     .description("print the serial console")
@@ -193,10 +202,30 @@ async function createGuest(
   name: string,
   options: CreateOptions,
 ): Promise<void> {
-  const { client, projectId, requestId, terminal } = context;
+  const { client, requestId, terminal } = context;
+  const guest = await newGuest(context, name, options);
+  if (options.dryRun) return await explainNewGuest(context, guest);
+  if (options.count !== undefined) return await createMany(context, guest, options);
+  const { operation } = await client.guests.createGuest({ guest, requestId });
+  const ended = await followOperation(context, operation);
+  if (ended?.result?.$case !== "guest") return;
+  const created = ended.result.value;
+  const placement = created.status?.placement;
+  terminal.result(
+    `guest ${name} is ${phaseOf(created)}: ${placement?.message ?? ""}`,
+    Guest.toJSON(created),
+  );
+}
+
+/** What the options ask for. */
+async function newGuest(
+  { projectId }: CliContext,
+  name: string,
+  options: CreateOptions,
+): Promise<Guest> {
   const modes = Object.keys(MODE_TO_PROTO) as ModeRequest[];
   const restarts = Object.keys(RESTART_TO_PROTO) as RestartWhen[];
-  const guest = Guest.fromPartial({
+  return Guest.fromPartial({
     id: name,
     projectId,
     labels: parsePairs("--label", options.label),
@@ -221,15 +250,6 @@ async function createGuest(
       stopTimeout: durationOf(parseMs("--stop-timeout", options.stopTimeout)),
     },
   });
-  const { operation } = await client.guests.createGuest({ guest, requestId });
-  const ended = await followOperation(context, operation);
-  if (ended?.result?.$case !== "guest") return;
-  const created = ended.result.value;
-  const placement = created.status?.placement;
-  terminal.result(
-    `guest ${name} is ${phaseOf(created)}: ${placement?.message ?? ""}`,
-    Guest.toJSON(created),
-  );
 }
 
 /** Nothing is told where nothing is given. */
@@ -309,11 +329,6 @@ async function forwardHostOf({ client }: CliContext, { spec, status }: Guest): P
   if (nodeId === "" || (spec?.forwards ?? []).length === 0) return "";
   const { node } = await client.nodes.getNode({ nodeId });
   return node?.forwardHost ?? "";
-}
-
-async function explainGuest(context: CliContext, name: string): Promise<void> {
-  const guest = await getGuest(context, name);
-  context.terminal.result(guestExplanation(guest), Guest.toJSON(guest));
 }
 
 async function printLogs(context: CliContext, guestId: string, follow: boolean): Promise<void> {

@@ -35,14 +35,26 @@ export async function sendMigration(
     const info = await qmp.execute("query-migrate");
     const progress = progressOf(info);
     onProgress(progress);
-    if (info.status === "completed") return progress;
+    if (info.status === "completed") {
+      await untilSent(qmp, clock);
+      return progress;
+    }
     if (info.status === "failed") throw await failed(qmp, info);
     if (info.status === "cancelled") throw await cancelled(qmp);
     if (limit.raise()) await qmp.execute("migrate-set-parameters", { "downtime-limit": limit.ms });
-    await new Promise<void>((resolve) => {
-      clock.schedule(POLL_MS, resolve);
-    });
+    await pause(clock);
   }
+}
+
+/** The stream is complete a moment before the source says that it stands still for good. */
+async function untilSent(qmp: QmpClient, clock: Clock): Promise<void> {
+  while ((await qmp.execute("query-status")).status === "finish-migrate") await pause(clock);
+}
+
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.schedule(POLL_MS, resolve);
+  });
 }
 
 class DowntimeLimit {

@@ -266,6 +266,12 @@ const NODES = [
   ),
 ];
 
+const DRAIN = { deadline: [{ seconds: 0 }, ...DURATIONS], request_id: REQUEST_IDS };
+const DRAINS = [
+  ...rows("NodeService.DrainNode", { node_id: "x" }, { node_id: NEEDED_NAMES, ...DRAIN }),
+  ...rows("NodeService.PlanDrain", {}, { node_id: NEEDED_NAMES }),
+];
+
 const QUOTA = { guests: [-1], cpu_millis: [-1], memory_mib: [-1], disk_mib: [-1] };
 
 const PROJECTS = [
@@ -495,6 +501,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
   ...GUESTS,
   ...IMAGES,
   ...NODES,
+  ...DRAINS,
   ...PROJECTS,
   ...OPERATIONS,
   ...EVENTS,

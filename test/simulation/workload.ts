@@ -18,6 +18,7 @@ import { cordonNode } from "../../services/controller/src/commands/cordon-node.j
 import { createGuest } from "../../services/controller/src/commands/create-guest.js";
 import { createGang } from "../../services/controller/src/commands/create-guests.js";
 import { deleteGuest } from "../../services/controller/src/commands/delete-guest.js";
+import { drainNode } from "../../services/controller/src/commands/drain-node.js";
 import { migrateGuest } from "../../services/controller/src/commands/migrate-guest.js";
 import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
 import { resizeGuest } from "../../services/controller/src/commands/resize-guest.js";
@@ -55,6 +56,7 @@ const WEIGHTS = {
   quota: 1,
   cordon: 1,
   uncordon: 2,
+  drain: 1,
 } as const;
 type Verb = keyof typeof WEIGHTS;
 const VERBS = (Object.keys(WEIGHTS) as Verb[]).flatMap((verb) =>
@@ -135,6 +137,8 @@ export class Workload {
         return { what, isOperation, run: this.#migration(guest) };
       case "resize":
         return { what, isOperation, run: this.#resize(guest) };
+      case "drain":
+        return this.#drain(requestId);
       case "cancel":
         return this.#cancellation(requestId);
       case "quota":
@@ -229,6 +233,17 @@ export class Workload {
       what: `cancel ${operationId}`,
       isOperation: true,
       run: (controller) => cancelOperation(controller, { operationId, requestId }),
+    };
+  }
+
+  #drain(requestId: string): Command {
+    const nodeId = this.#prng.pick(NODE_IDS);
+    // Without one it may wait for room without end.
+    const deadlineMs = this.#prng.integer(1_000, 30_000);
+    return {
+      what: `drain ${nodeId}`,
+      isOperation: true,
+      run: (controller) => drainNode(controller, { nodeId, deadlineMs, requestId }),
     };
   }
 

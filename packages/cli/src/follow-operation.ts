@@ -83,8 +83,14 @@ function nothingFits(guestId: string, why: string): DomainError {
 
 const MIB = 1024 * 1024;
 
-export function describe({ kind, guestId, message, migration }: Operation): string {
-  const what = `${enumName(kind, "OPERATION_KIND_").toLowerCase()} ${guestId}`;
+/** The guest, or the node of a drain. */
+export function subjectOf({ guestId, drain }: Operation): string {
+  return drain?.nodeId ?? guestId;
+}
+
+export function describe(operation: Operation): string {
+  const { kind, message, migration } = operation;
+  const what = `${enumName(kind, "OPERATION_KIND_").toLowerCase()} ${subjectOf(operation)}`;
   if (migration === undefined) return message === "" ? `${what} ...` : `${what}: ${message}`;
   const sent = Math.round(migration.transferredBytes / MIB);
   const left = Math.round(migration.remainingBytes / MIB);

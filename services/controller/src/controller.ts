@@ -55,6 +55,7 @@ export interface Controller extends CommandContext {
   readonly log: Logger;
   readonly sessions: NodeSessions;
   readonly nodeViews: NodeViews;
+  readonly store: StateStore;
   /** 0 while another controller leads. */
   readonly leaderEpoch: number;
   join(node: NodeIntroduction): Promise<void>;
@@ -264,10 +265,12 @@ class RunningController implements Controller {
       epoch: term.epoch,
       commitAll: (transactions: readonly Transaction[]) => this.#commitAs(term, transactions),
     };
-    const { mirror, clock, ids, log, sessions, nodeViews, agents, config } = this;
+    const { mirror, clock, ids, log, sessions, nodeViews, agents, config, store } = this;
     const mirrored = (revision: number): Promise<void> => this.#mirrored(revision);
     const context = { mirror, clock, ids, log, leader, mirrored };
-    this.#leading = new Leading(context, { sessions, nodeViews, agents, config });
+    const findRequest = (id: string) => store.findRequest(id);
+    const parts = { sessions, nodeViews, agents, config, findRequest };
+    this.#leading = new Leading(context, parts);
     this.#leading.start();
     this.#endDuties = this.#ports.whileLeading?.(this) ?? (() => undefined);
   }

@@ -37,6 +37,10 @@ function hasJustSucceeded(before: Operation | undefined, now: Operation): boolea
 }
 
 function checkRecords(commit: ObservedCommit, { records }: World, operation: Operation): void {
+  if (operation.kind === "drain") {
+    checkDrained(records, operation);
+    return;
+  }
   const guest = records.guestByUid(operation.guestUid);
   if (operation.kind === "delete") {
     if (guest === undefined) return;
@@ -51,16 +55,25 @@ function checkRecords(commit: ObservedCommit, { records }: World, operation: Ope
   throw new Violation("I6", `${describe(operation)} succeeded, the guest is ${status}`);
 }
 
-const RECORDED: Readonly<Record<Exclude<Operation["kind"], "delete">, (guest: Guest) => boolean>> =
-  {
-    create: ({ status }) => ["RUNNING", "PAUSED", "STOPPED"].includes(status.phase),
-    start: ({ status }) => ["RUNNING", "STOPPED"].includes(status.phase),
-    stop: ({ status }) => status.phase === "STOPPED",
-    pause: ({ status }) => status.phase === "PAUSED",
-    resume: ({ status }) => status.phase === "RUNNING",
-    migrate: ({ status }) => status.migration === undefined,
-    resize: ({ status }) => status.resize === undefined,
-  };
+function checkDrained(records: World["records"], operation: Operation): void {
+  const left = records
+    .guests()
+    .find(({ status }) => status.placement?.nodeId === operation.drain?.nodeId);
+  if (left === undefined) return;
+  throw new Violation("I6", `${describe(operation)} succeeded, ${left.id} is still there`);
+}
+
+const RECORDED: Readonly<
+  Record<Exclude<Operation["kind"], "delete" | "drain">, (guest: Guest) => boolean>
+> = {
+  create: ({ status }) => ["RUNNING", "PAUSED", "STOPPED"].includes(status.phase),
+  start: ({ status }) => ["RUNNING", "STOPPED"].includes(status.phase),
+  stop: ({ status }) => status.phase === "STOPPED",
+  pause: ({ status }) => status.phase === "PAUSED",
+  resume: ({ status }) => status.phase === "RUNNING",
+  migrate: ({ status }) => status.migration === undefined,
+  resize: ({ status }) => status.resize === undefined,
+};
 
 /**
  * Only for what cannot change by itself again: a guest that stopped or is gone stays so, and a

@@ -5,6 +5,7 @@ import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { age, details, enumName, table } from "../output/table.js";
 import type { Register } from "./guest-commands.js";
+import { type DrainOptions, drainNode } from "./node-drain.js";
 
 export function nodeCommands(program: Command, register: Register): void {
   const node = program.command("node").description("hosts that run guests");
@@ -24,6 +25,14 @@ export function nodeCommands(program: Command, register: Register): void {
     .command("uncordon <name>")
     .description("let a node take guests again")
     .action((name: string) => register((context) => cordon(context, name, false)));
+  node
+    .command("drain <name>")
+    .description("cordon a node and move all its guests away while they run")
+    .option("--dry-run", "only say where each would go, and which cannot")
+    .option("--deadline <duration>", "give up what is left after this time, such as 10m")
+    .action((name: string, options: DrainOptions) => {
+      register((context) => drainNode(context, name, options));
+    });
 }
 
 async function listNodes({ client, terminal }: CliContext): Promise<void> {

@@ -4,10 +4,11 @@ import { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
 import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
-import { describe, followOperation } from "../follow-operation.js";
+import { describe, followOperation, subjectOf } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCount } from "../parse-options.js";
 import type { Register } from "./guest-commands.js";
+import { ledgerOf } from "./node-drain.js";
 
 export function operationCommands(program: Command, register: Register): void {
   const op = program.command("op").description("long-running work");
@@ -39,11 +40,11 @@ async function listOperations({ client, terminal, projectId, nowMs }: CliContext
     const { operations: items, nextPageToken } = await client.operations.listOperations(request);
     return { items, nextPageToken };
   });
-  const header = ["ID", "KIND", "GUEST", "STATE", "AGE", "MESSAGE"];
+  const header = ["ID", "KIND", "SUBJECT", "STATE", "AGE", "MESSAGE"];
   const rows = operations.map((each) => [
     each.id,
     enumName(each.kind, "OPERATION_KIND_").toLowerCase(),
-    each.guestId,
+    subjectOf(each),
     enumName(each.state, "OPERATION_STATE_").toLowerCase(),
     age(each.createTime, nowMs()),
     each.message,
@@ -73,7 +74,8 @@ async function cancelOperation(context: CliContext, operationId: string): Promis
 
 function operationText(operation: Operation): string {
   const state = enumName(operation.state, "OPERATION_STATE_").toLowerCase();
-  return `${operation.id} ${state}: ${describe(operation)}`;
+  const ledger = ledgerOf(operation.drain);
+  return [`${operation.id} ${state}: ${describe(operation)}`, ...ledger].join("\n");
 }
 
 async function printEvents(context: CliContext, from: number, isFollowing: boolean): Promise<void> {

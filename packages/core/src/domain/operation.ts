@@ -1,8 +1,9 @@
 /**
- * An operation: a durable record of long work on a guest. Ends exactly once and says truthfully
- * what was done (I6).
+ * An operation: a durable record of long work on a guest, or on all guests of a node. Ends exactly
+ * once and says truthfully what was done (I6).
  */
 import type { MigrationProgress } from "./copy.js";
+import type { Drain } from "./drain.js";
 import type { ErrorDetail } from "./errors.js";
 
 export const OPERATION_KINDS = [
@@ -14,6 +15,7 @@ export const OPERATION_KINDS = [
   "resume",
   "migrate",
   "resize",
+  "drain",
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -27,6 +29,8 @@ export interface Operation {
   readonly projectId: string;
   readonly guestId: string;
   readonly guestUid: string;
+  /** Of a drain; its project and guest are empty. */
+  readonly drain?: Drain | undefined;
   readonly state: OperationState;
   readonly error: ErrorDetail | undefined;
   /** One sentence: what it waits for or what it did. */

@@ -16,6 +16,7 @@ const OUTCOMES: Readonly<Record<OperationKind, Partial<Record<GuestPhase, string
   stop: { STOPPED: "succeeded", FAILED: "failed" },
   delete: {},
   migrate: {},
+  drain: {},
   resize: {
     RUNNING: "succeeded",
     STARTING: "succeeded",

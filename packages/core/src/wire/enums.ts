@@ -90,6 +90,7 @@ export const OPERATION_KIND_TO_PROTO = {
   resume: ProtoOperationKind.RESUME,
   migrate: ProtoOperationKind.MIGRATE,
   resize: ProtoOperationKind.RESIZE,
+  drain: ProtoOperationKind.DRAIN,
 } satisfies Record<OperationKind, ProtoOperationKind>;
 
 export const OPERATION_STATE_TO_PROTO = {

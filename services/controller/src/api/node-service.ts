@@ -1,11 +1,15 @@
 /** NodeService: what nodes there are, cordon and uncordon. */
 import { notFound, parseName } from "@innkeeper/core";
 import { unary } from "@innkeeper/core/platform";
+import { parseDurationMs } from "@innkeeper/core/wire";
 import type { NodeServiceServer } from "@innkeeper/proto/innkeeper/v1/node_service";
 import { cordonNode } from "../commands/cordon-node.js";
+import { drainNode, planDrainOf } from "../commands/drain-node.js";
 import type { Controller } from "../controller.js";
 import { pageOf, parseRequestId } from "./parse-request.js";
-import { nodeToProto } from "./record-codecs.js";
+import { nodeToProto, operationToProto } from "./record-codecs.js";
+
+const DEADLINE = { min: 1000, max: 24 * 3_600_000, unset: 0 };
 
 export function nodeService(controller: Controller): NodeServiceServer {
   const { log, mirror } = controller;
@@ -32,5 +36,27 @@ export function nodeService(controller: Controller): NodeServiceServer {
     }),
     cordonNode: cordon(true),
     uncordonNode: cordon(false),
+    drainNode: unary(log, async (request) => {
+      const operationId = await drainNode(controller, {
+        nodeId: parseName("node_id", request.nodeId),
+        deadlineMs: request.deadline && parseDurationMs("deadline", request.deadline, DEADLINE),
+        requestId: parseRequestId(request.requestId),
+      });
+      const operation = mirror.operation(operationId);
+      if (operation === undefined) throw notFound("operation", operationId);
+      return { operation: operationToProto(operation.value, mirror) };
+    }),
+    planDrain: unary(log, ({ nodeId }) => {
+      const planned = planDrainOf(controller, parseName("node_id", nodeId));
+      return {
+        moves: planned.map(({ guest, toNodeId, blocker }) => ({
+          projectId: guest.projectId,
+          guestId: guest.id,
+          memoryMib: guest.spec.resources.memoryMib,
+          toNodeId,
+          blocker,
+        })),
+      };
+    }),
   };
 }

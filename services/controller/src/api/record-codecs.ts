@@ -1,6 +1,7 @@
 /** Operations, nodes, projects and images on the public wire. */
 import {
   allocatable,
+  type Drain,
   type Image,
   invalidField,
   isDone,
@@ -51,10 +52,18 @@ export function operationToProto(operation: Operation, mirror: Mirror): ProtoOpe
     result: resultOf(operation, mirror),
     message: operation.message,
     migration: progressToProto(operation.migration),
+    drain: drainToProto(operation.drain),
     cancelRequested: operation.isCancelRequested,
     createTime: new Date(operation.createdAtMs),
     updateTime: new Date(operation.updatedAtMs),
   };
+}
+
+function drainToProto(drain: Drain | undefined): ProtoOperation["drain"] {
+  if (drain === undefined) return undefined;
+  const { nodeId, deadlineMs, entries } = drain;
+  const deadline = deadlineMs === undefined ? undefined : new Date(deadlineMs);
+  return { nodeId, deadline, entries: entries.map((each) => ({ ...each })) };
 }
 
 function resultOf(operation: Operation, mirror: Mirror): ProtoOperation["result"] {

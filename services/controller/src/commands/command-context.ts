@@ -16,7 +16,7 @@ import {
 import type { Mirror } from "../mirror/mirror.js";
 
 export interface CommandContext {
-  readonly store: StateStore;
+  readonly store: Pick<StateStore, "commit" | "findRequest">;
   readonly mirror: Mirror;
   readonly clock: Clock;
   readonly ids: IdSource;

@@ -22,7 +22,6 @@ import {
   type Rejection,
   smallestChanges,
   subtractResources,
-  takenBy,
   usageOf,
 } from "@innkeeper/core";
 import type { NodeViews } from "../loops/node-views.js";
@@ -30,6 +29,7 @@ import { placementRequest } from "../loops/placement-request.js";
 import { findGuest, type GuestRef } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 import { type CreateGuestInput, prepareCreation } from "./create-guest.js";
+import { abilityToMove, whyNotMovable } from "./migrate-guest.js";
 import { projectLine, refuseOverQuota } from "./quota-line.js";
 
 type Context = CommandContext & { readonly nodeViews: NodeViews };
@@ -125,12 +125,9 @@ function membersOf(guest: Guest): PlacedMember[] {
 function movableOf(mirror: Context["mirror"], guest: Guest): MovableGuest | undefined {
   const { placement, phase } = guest.status;
   const isBusy = guest.operationId !== "" || guest.isDeleting || phase !== "RUNNING";
-  if (placement === undefined || isBusy || takenBy(guest).diskMib > 0) return undefined;
-  const { nodeId, engine, mode } = placement;
-  const ability = mirror
-    .node(nodeId)
-    ?.value.abilities.find((each) => each.engine === engine && each.mode === mode);
-  if (!ability?.canLiveMigrate) return undefined;
-  const request = { ...placementRequest(guest, mirror), migratingFrom: { nodeId, ability } };
+  const ability = abilityToMove({ mirror }, guest);
+  if (isBusy || whyNotMovable({ mirror }, guest) || !placement || !ability) return undefined;
+  const migratingFrom = { nodeId: placement.nodeId, ability };
+  const request = { ...placementRequest(guest, mirror), migratingFrom };
   return { guestId: guest.id, request };
 }

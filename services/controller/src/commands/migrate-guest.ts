@@ -8,6 +8,7 @@ import {
   DomainError,
   type Guest,
   type Migration,
+  type ModeAbility,
   nodeCounter,
   notFound,
   type Operation,
@@ -55,6 +56,39 @@ export function migrateGuest(
   });
 }
 
+/** Phases from which a guest comes back to RUNNING by itself are none of these. */
+const RESTING: readonly Guest["status"]["phase"][] = ["PAUSED", "STOPPED", "FAILED"];
+
+/** Why it cannot move while it runs, whatever the target; undefined when it can. */
+export function whyNotMovable(
+  context: Pick<CommandContext, "mirror">,
+  guest: Guest,
+): string | undefined {
+  const { placement, phase } = guest.status;
+  if (placement === undefined) return "it has no place";
+  if (RESTING.includes(phase)) return `it is ${phase}, and only a running guest can move`;
+  const { diskMib } = guest.spec.resources;
+  if (diskMib > 0) return `its disk of ${diskMib} MiB is on ${placement.nodeId}`;
+  if (abilityToMove(context, guest) !== undefined) return undefined;
+  return `${placement.mode} by ${placement.engine} cannot move while it runs`;
+}
+
+/** What runs it where it is, if that can send it elsewhere while it runs. */
+export function abilityToMove(
+  { mirror }: Pick<CommandContext, "mirror">,
+  { status }: Guest,
+): ModeAbility | undefined {
+  const { placement } = status;
+  const ability =
+    placement &&
+    mirror
+      .node(placement.nodeId)
+      ?.value.abilities.find(
+        ({ engine, mode }) => engine === placement.engine && mode === placement.mode,
+      );
+  return ability?.canLiveMigrate ? ability : undefined;
+}
+
 function chooseTarget(
   context: CommandContext & { readonly nodeViews: NodeViews },
   guest: Guest,
@@ -62,10 +96,8 @@ function chooseTarget(
 ): PlacementDecision {
   const { mirror, ids } = context;
   const from = guest.status.placement as Placement;
-  const ability = mirror
-    .node(from.nodeId)
-    ?.value.abilities.find((each) => each.engine === from.engine && each.mode === from.mode);
-  if (ability === undefined || !ability.canLiveMigrate) throw noLiveMigration(guest, from);
+  const ability = abilityToMove(context, guest);
+  if (ability === undefined) throw noLiveMigration(guest, from);
   const request = {
     ...placementRequest(guest, mirror),
     nodeId: targetNodeId || guest.spec.nodeId,

@@ -15,8 +15,10 @@ import {
   type RecordValue,
   type ReportAnswer,
 } from "@innkeeper/core";
+import type { CommandContext } from "../commands/command-context.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
 import { AgentOutbox } from "./agent-outbox.js";
+import { DrainLoop } from "./drain-loop.js";
 import type { LoopContext } from "./loop-context.js";
 import { NodeLoop } from "./node-loop.js";
 import type { NodeViews } from "./node-views.js";
@@ -38,6 +40,7 @@ export class Leading {
   readonly #reconcile: ReconcileLoop;
   readonly #placement: PlacementLoop;
   readonly #outbox: AgentOutbox;
+  readonly #drains: DrainLoop;
   readonly #stops: (() => void)[] = [];
   #isOver = false;
 
@@ -48,9 +51,11 @@ export class Leading {
       readonly nodeViews: NodeViews;
       readonly agents: AgentDirectory;
       readonly config: LeadingConfig;
+      readonly findRequest: CommandContext["store"]["findRequest"];
     },
   ) {
-    const { sessions, nodeViews, agents, config } = parts;
+    const { sessions, nodeViews, agents, config, findRequest } = parts;
+    this.#drains = new DrainLoop(context, { nodeViews, findRequest });
     this.#nodes = new NodeLoop(context, sessions);
     this.#outbox = new AgentOutbox({
       mirror: context.mirror,
@@ -81,12 +86,14 @@ export class Leading {
     this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
     this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
     this.#reconcile.enqueueAll();
+    this.#drains.check();
     for (const { address } of this.context.mirror.nodes()) void this.#introduce(address);
   }
 
   stop(): void {
     this.#isOver = true;
     for (const stop of this.#stops) stop();
+    this.#drains.stop();
   }
 
   async join(node: NodeIntroduction): Promise<void> {
@@ -130,6 +137,7 @@ export class Leading {
   #resync(): void {
     const { sessions } = this.parts;
     this.#reconcile.enqueueAll();
+    this.#drains.check();
     for (const { id } of this.context.mirror.nodes()) {
       if (sessions.linkOf(id) === "synced") this.#settleOrphans(id, sessions.copiesOn(id));
     }
@@ -160,6 +168,7 @@ export class Leading {
       if (kind === "operation" && value) this.#reconcile.enqueue((value as Operation).guestUid);
       if (kind === "node") this.#reconcile.enqueueAll();
     });
+    this.#drains.check();
   }
 
   #onGuest(after: Guest | undefined, before: Guest | undefined): void {

@@ -38,7 +38,7 @@ const POWER_MODULES = ["button", "evdev"];
 /** For guests that are told something of themselves. */
 const SEED_MODULES = ["qemu_fw_cfg"];
 const BUS_MODULES = ["virtio_pci", "virtio_mmio"];
-const DEVICE_MODULES = [...BUS_MODULES, "virtio_net", "virtio-rng", "virtio_balloon"];
+const DEVICE_MODULES = [...BUS_MODULES, "virtio_blk", "virtio_net", "virtio-rng", "virtio_balloon"];
 
 /** What every recipe depends on beside its own files. */
 export const SCRIPTS = ["images", "initramfs", "kernel-package"].map(

@@ -36,6 +36,20 @@ const COMMAND_LINES = ["a\nb", "a\0b", "ü", "x".repeat(1025), LONG];
 const ETAGS = ["x", "-1", "0", "1.5", LONG];
 const ADDRESSES = ["", "x", "host", "host:0", "a b:1", "host:99999999", "/x:1", LONG];
 
+const RATES = [-1, 2 ** 40 + 1, 2 ** 53 - 1];
+const PIDS = [-1, 2 ** 22 + 1];
+const DISK_NAMES = ["", "A", "a b", "a,b", "../x", "-a", "x".repeat(21), LONG];
+const DISK_SIZES = [0, -1, 1_073_741_825, 2 ** 53 - 1];
+const DATA_DISKS = {
+  "data_disks[0].name": DISK_NAMES,
+  "data_disks[0].size_mib": DISK_SIZES,
+};
+const LIMITS = {
+  "limits.disk_iops_max": RATES,
+  "limits.disk_bytes_per_second_max": RATES,
+  "limits.pids_max": PIDS,
+};
+
 type Fields = Readonly<Record<string, readonly unknown[]>>;
 
 function rows(rpc: string, request: object, fields: Fields): readonly BadField[] {
@@ -48,7 +62,14 @@ const PAGE = { page_size: NEGATIVE, page_token: TOKENS };
 const ONE_GUEST = { guest_id: NEEDED_NAMES, project_id: NAMES };
 const SPEC = { image_id: "tiny", resources: { cpu_millis: 100, memory_mib: 32 } };
 const GUEST = {
-  guest: { id: "x", spec: { ...SPEC, forwards: [{ protocol: 1, host_port: 1, guest_port: 1 }] } },
+  guest: {
+    id: "x",
+    spec: {
+      ...SPEC,
+      forwards: [{ protocol: 1, host_port: 1, guest_port: 1 }],
+      data_disks: [{ name: "a", size_mib: 1 }],
+    },
+  },
 };
 const RESTART_POLICY = {
   "restart_policy.condition": ENUMS,
@@ -86,6 +107,8 @@ const NEW_GUEST: Fields = {
     "resources.cpu_millis": [0, -1, 99, 125, 256_050, 2 ** 53 - 1],
     "resources.memory_mib": [0, -1, 7, 16_777_217, 2 ** 53 - 1],
     "resources.disk_mib": [-1, 1_073_741_825, 2 ** 53 - 1],
+    ...LIMITS,
+    ...DATA_DISKS,
     command_line: COMMAND_LINES,
     ...RESTART_POLICY,
     ...SEED,
@@ -185,8 +208,35 @@ const GUESTS = [
       ...ONE_GUEST,
       cpu_millis: [0, -1, 99, 125, 256_050],
       memory_mib: [0, -1, 7, 16_777_217],
+      disk_iops_max: RATES,
+      disk_bytes_per_second_max: RATES,
+      pids_max: PIDS,
+      disk_mib: [-1, 1_073_741_825],
       request_id: REQUEST_IDS,
     },
+  ),
+  ...rows(
+    "GuestService.SetGuestDisk",
+    { ...NAMED_GUEST, disk: { name: "a", size_mib: 1 } },
+    {
+      ...ONE_GUEST,
+      disk: [undefined],
+      "disk.name": DISK_NAMES,
+      "disk.size_mib": DISK_SIZES,
+      request_id: REQUEST_IDS,
+    },
+  ),
+  ...rows(
+    "GuestService.RemoveGuestDisk",
+    { ...NAMED_GUEST, disk_name: "a" },
+    { ...ONE_GUEST, disk_name: DISK_NAMES, request_id: REQUEST_IDS },
+  ),
+  ...["TakeSnapshot", "RemoveSnapshot", "RestoreSnapshot"].flatMap((name) =>
+    rows(
+      `GuestService.${name}`,
+      { ...NAMED_GUEST, snapshot_name: "a" },
+      { ...ONE_GUEST, snapshot_name: NEEDED_NAMES, request_id: REQUEST_IDS },
+    ),
   ),
   ...rows("GuestService.GetGuestUsage", NAMED_GUEST, ONE_GUEST),
   ...rows("GuestService.ListGuestUsage", {}, { project_id: NAMES, ...PAGE }),
@@ -344,6 +394,7 @@ const COPY = {
   generation: 1,
   state: "running",
   error: ERROR,
+  change_error: { ...ERROR },
   launched_with: SIZE,
 };
 const REPORT = {
@@ -395,6 +446,8 @@ const REGISTRY = [
       started_at_ms: [-1, 2 ** 53 - 1],
       "last_exit.reason": ["", "boredom"],
       "error.kind": ["", "odd"],
+      "change_error.kind": ["", "odd"],
+      "change_error.reason": ["", "not upper", LONG],
       "error.reason": ["", "not upper", LONG],
       incoming_uri: URIS,
       "migration.transferred_bytes": BYTES,
@@ -430,6 +483,9 @@ const ASSIGNMENT = {
   image: MANIFEST,
   migrate_to: { uri: "tcp:127.0.0.1:1", downtime_ms_max: 1 },
   forwards: [FORWARD],
+  data_disks: [{ name: "a", size_mib: 1 }],
+  snapshots: [{ uid: UUID, memory_mib: 1 }],
+  restore: { snapshot_uid: UUID, epoch: 1 },
 };
 const TEXTS = ["a\nb", LONG];
 
@@ -456,6 +512,12 @@ export const AGENT_FIELDS: readonly BadField[] = [
         memory_mib_max: [0, -1, 2 ** 53 - 1],
         memory_mib: [0, -1, 2 ** 53 - 1],
         disk_mib: [-1, 2 ** 53 - 1],
+        ...LIMITS,
+        ...DATA_DISKS,
+        "snapshots[0].uid": UUIDS,
+        "snapshots[0].memory_mib": [-1, 2 ** 53 - 1],
+        "restore.snapshot_uid": UUIDS,
+        "restore.epoch": COUNTERS,
         operation_id: REQUEST_IDS,
         image: [undefined],
         ...below("image", MANIFEST_FIELDS),
@@ -512,14 +574,16 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
   /[ .](read_only|force|gang|forward)$/,
+  /[ .](attach_disks|grow_disks|snapshot|snapshot_memory|memory|disks_only|has_memory|is_new)$/,
   /^RegistryService\.JoinNode problems$/,
-  /last_exit\.message$|error\.(message|metadata)$/,
+  /last_exit\.message$|(change_)?error\.(message|metadata)$/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(uid|generation|status)/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(create|update)_time/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(operation_id|gang_id)$/,
   /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
-  /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id|desired_run_state)/,
+  /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id)/,
+  /UpdateGuest guest\.spec\.(desired_run_state|limits|data_disks)/,
   /UpdateGuest guest\.spec\.(forwards|seed|network_kind)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /(ImportImage data|Console input|seed\.user_data_size)$/,

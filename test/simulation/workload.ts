@@ -17,12 +17,21 @@ import { cancelOperation } from "../../services/controller/src/commands/cancel-o
 import { cordonNode } from "../../services/controller/src/commands/cordon-node.js";
 import { createGuest } from "../../services/controller/src/commands/create-guest.js";
 import { createGang } from "../../services/controller/src/commands/create-guests.js";
+import {
+  removeGuestDisk,
+  setGuestDisk,
+} from "../../services/controller/src/commands/data-disks.js";
 import { deleteGuest } from "../../services/controller/src/commands/delete-guest.js";
 import { drainNode } from "../../services/controller/src/commands/drain-node.js";
 import { migrateGuest } from "../../services/controller/src/commands/migrate-guest.js";
 import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
 import { resizeGuest } from "../../services/controller/src/commands/resize-guest.js";
 import { setRunState } from "../../services/controller/src/commands/set-run-state.js";
+import {
+  removeSnapshot,
+  restoreSnapshot,
+  takeSnapshot,
+} from "../../services/controller/src/commands/snapshots.js";
 import type { Controller } from "../../services/controller/src/controller.js";
 import type { Acknowledged } from "./checkers/durable-mutations.js";
 import { type Cluster, IMAGE_ID } from "./cluster.js";
@@ -53,12 +62,16 @@ const WEIGHTS = {
   resume: 3,
   cancel: 2,
   resize: 6,
+  disk: 3,
+  snapshot: 4,
+  restore: 2,
   quota: 1,
   cordon: 1,
   uncordon: 2,
   drain: 1,
 } as const;
 type Verb = keyof typeof WEIGHTS;
+const SNAPSHOT_NAMES = ["s", "t"];
 const VERBS = (Object.keys(WEIGHTS) as Verb[]).flatMap((verb) =>
   Array.from({ length: WEIGHTS[verb] }, () => verb),
 );
@@ -69,6 +82,9 @@ const SENSIBLE_PHASE: Readonly<Partial<Record<Verb, GuestPhase>>> = {
   pause: "RUNNING",
   resume: "PAUSED",
   resize: "RUNNING",
+  disk: "RUNNING",
+  snapshot: "RUNNING",
+  restore: "RUNNING",
 };
 
 export class Workload {
@@ -139,6 +155,12 @@ export class Workload {
         return { what, isOperation, run: this.#resize(guest) };
       case "drain":
         return this.#drain(requestId);
+      case "disk":
+        return { what, isOperation, run: this.#disk(guest) };
+      case "snapshot":
+        return { what, isOperation, run: this.#snapshot(guest) };
+      case "restore":
+        return { what, isOperation, run: this.#restore(guest) };
       case "cancel":
         return this.#cancellation(requestId);
       case "quota":
@@ -223,7 +245,32 @@ export class Workload {
   #resize(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
     const cpuMillis = this.#prng.pick([undefined, 250, 500, 1000, 2000]);
     const memoryMib = this.#prng.pick([undefined, 64, 128, 256, 512, 1024]);
-    return (controller) => resizeGuest(controller, { ...guest, cpuMillis, memoryMib });
+    const diskIopsMax = this.#prng.pick([undefined, 0, 100]);
+    const limits = diskIopsMax === undefined ? {} : { diskIopsMax };
+    return (controller) => resizeGuest(controller, { ...guest, cpuMillis, memoryMib, limits });
+  }
+
+  #disk(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const disk = { name: this.#prng.pick(["a", "b"]), sizeMib: this.#prng.pick([10, 20]) };
+    if (this.#prng.chance(0.3)) {
+      return (controller) => removeGuestDisk(controller, { ...guest, diskName: disk.name });
+    }
+    return (controller) => setGuestDisk(controller, { ...guest, disk });
+  }
+
+  #snapshot(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const snapshotName = this.#prng.pick(SNAPSHOT_NAMES);
+    const hasMemory = this.#prng.chance(0.5);
+    if (this.#prng.chance(0.3)) {
+      return (controller) => removeSnapshot(controller, { ...guest, snapshotName });
+    }
+    return (controller) => takeSnapshot(controller, { ...guest, snapshotName, hasMemory });
+  }
+
+  #restore(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const snapshotName = this.#prng.pick(SNAPSHOT_NAMES);
+    const isDisksOnly = this.#prng.chance(0.5);
+    return (controller) => restoreSnapshot(controller, { ...guest, snapshotName, isDisksOnly });
   }
 
   #cancellation(requestId: string): Command {

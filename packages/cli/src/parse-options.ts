@@ -21,6 +21,13 @@ export function parseMib(option: string, text: string): number {
   return mib;
 }
 
+/** "logs:1GiB" → a disk. */
+export function parseDisk(option: string, text: string): { name: string; sizeMib: number } {
+  const [, name = "", size = ""] = /^([^:]+):(.+)$/.exec(text) ?? [];
+  if (name === "") throw invalidField(option, text, "NAME:SIZE, such as logs:1GiB");
+  return { name, sizeMib: parseMib(option, size) };
+}
+
 /** "1", "0.5", "1500m" → thousandths of a CPU. */
 export function parseCpu(option: string, text: string): number {
   const [, amount = "", milli = ""] = /^([0-9]{1,9}(?:\.[0-9]{1,3})?)(m?)$/.exec(text) ?? [];

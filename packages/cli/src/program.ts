@@ -3,12 +3,13 @@
  * afterwards.
  */
 import { Command, Option } from "commander";
-import { guestCommands, type Register } from "./commands/guest-commands.js";
+import { guestCommands } from "./commands/guest-commands.js";
 import { imageCommands } from "./commands/image-commands.js";
 import { localCommands, type RegisterLocal } from "./commands/local-commands.js";
 import { nodeCommands } from "./commands/node-commands.js";
 import { operationCommands } from "./commands/operation-commands.js";
 import { projectCommands } from "./commands/project-commands.js";
+import type { Register } from "./commands/register.js";
 import { usageCommands } from "./commands/usage-commands.js";
 import { OUTPUT_FORMATS, type OutputFormat } from "./output/terminal.js";
 

@@ -73,6 +73,9 @@ const RECORDED: Readonly<
   resume: ({ status }) => status.phase === "RUNNING",
   migrate: ({ status }) => status.migration === undefined,
   resize: ({ status }) => status.resize === undefined,
+  "take-snapshot": ({ status }) => status.resize === undefined,
+  "remove-snapshot": ({ status }) => status.resize === undefined,
+  restore: ({ status }) => ["RUNNING", "STOPPED"].includes(status.phase),
 };
 
 /**

@@ -9,18 +9,26 @@ import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
-import { parseCpu, parseForward, parseMib, parseMs, parsePairs } from "../parse-options.js";
+import {
+  parseCpu,
+  parseDisk,
+  parseForward,
+  parseMib,
+  parseMs,
+  parsePairs,
+} from "../parse-options.js";
 import { attachToConsole, type ConsoleOptions } from "./guest-console.js";
 import { createMany, type ManyOptions } from "./guest-create-many.js";
+import { diskCommands } from "./guest-disks.js";
 import { type ExecOptions, execInGuest } from "./guest-exec.js";
 import { explainGuest, explainNewGuest } from "./guest-explain.js";
+import { type LimitOptions, limitsOf, resizeCommand } from "./guest-resize.js";
+import { snapshotCommands } from "./guest-snapshots.js";
 import { guestDetails } from "./guest-text.js";
+import type { Register } from "./register.js";
 import { usageNow } from "./usage-now.js";
 
-type Run = (context: CliContext) => Promise<void>;
-export type Register = (run: Run) => void;
-
-interface CreateOptions extends ManyOptions {
+interface CreateOptions extends ManyOptions, LimitOptions {
   readonly dryRun?: boolean;
   readonly image: string;
   readonly mode: string;
@@ -29,6 +37,7 @@ interface CreateOptions extends ManyOptions {
   readonly memory: string;
   readonly cpu: string;
   readonly disk: string | undefined;
+  readonly dataDisk: string[];
   readonly node: string;
   readonly where: string[];
   readonly tolerate: string[];
@@ -41,11 +50,6 @@ interface CreateOptions extends ManyOptions {
   readonly restart: string;
   readonly stopTimeout: string;
   readonly label: string[];
-}
-
-interface ResizeOptions {
-  readonly cpu?: string;
-  readonly memory?: string;
 }
 
 const NETWORK_KINDS = { user: NetworkKind.USER, bridge: NetworkKind.BRIDGE } as const;
@@ -63,14 +67,9 @@ export function guestCommands(program: Command, register: Register): void {
     .action((name: string, options: { to: string; maxDowntime: string }) => {
       register((context) => migrateGuest(context, name, options));
     });
-  guest
-    .command("resize <name>")
-    .description("change what a guest may use, while it runs where that is possible")
-    .option("--cpu <cpus>", "CPUs, such as 1 or 500m")
-    .option("--memory <size>", "memory, such as 128MiB")
-    .action((name: string, options: ResizeOptions) => {
-      register((context) => resizeGuest(context, name, options));
-    });
+  resizeCommand(guest, register);
+  diskCommands(guest, register);
+  snapshotCommands(guest, register);
   execCommand(guest, register);
   consoleCommand(guest, register);
   verbs(guest, register);
@@ -87,6 +86,10 @@ function createCommand(guest: Command, register: Register): void {
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
     .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")
+    .option("--data-disk <name:size...>", "blank disks beside it, such as logs:1GiB", [])
+    .option("--disk-iops <count>", "reads and writes a second at most; 0 = no limit")
+    .option("--disk-rate <bytes>", "bytes read and written a second at most, such as 10MiB")
+    .option("--pids <count>", "processes of a container at most")
     .option("--node <node>", "only this node", "")
     .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
     .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])
@@ -239,6 +242,8 @@ async function newGuest(
         memoryMib: parseMib("--memory", options.memory),
         diskMib: options.disk === undefined ? 0 : parseMib("--disk", options.disk),
       },
+      limits: limitsOf(options),
+      dataDisks: options.dataDisk.map((text) => parseDisk("--data-disk", text)),
       commandLine: options.append,
       forwards: options.forward.map(forwardOf),
       networkKind: NETWORK_KINDS[parseOneOf("--network", options.network, ["user", "bridge"])],
@@ -335,23 +340,6 @@ async function printLogs(context: CliContext, guestId: string, follow: boolean):
   const { client, projectId, terminal, signal } = context;
   const pieces = client.guests.readConsole({ projectId, guestId, follow }, signal);
   for await (const { data } of pieces) terminal.write(data);
-}
-
-async function resizeGuest(
-  context: CliContext,
-  name: string,
-  { cpu, memory }: ResizeOptions,
-): Promise<void> {
-  const { client, projectId, requestId, terminal } = context;
-  const { operation } = await client.guests.resizeGuest({
-    projectId,
-    guestId: name,
-    cpuMillis: cpu === undefined ? undefined : parseCpu("--cpu", cpu),
-    memoryMib: memory === undefined ? undefined : parseMib("--memory", memory),
-    requestId,
-  });
-  const ended = await followOperation(context, operation);
-  if (ended) terminal.result(`guest ${name}: ${ended.message}`, { operation: ended.id });
 }
 
 async function migrateGuest(

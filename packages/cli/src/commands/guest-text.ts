@@ -1,4 +1,5 @@
 /** One guest, told for people. */
+import { limitTexts } from "@innkeeper/core";
 import type { Guest, GuestUsage, PortForward } from "@innkeeper/proto/innkeeper/v1/guest";
 import { age, details, enumName, table } from "../output/table.js";
 
@@ -23,7 +24,7 @@ export function guestDetails(guest: Guest, { nowMs, usage, forwardHost }: GuestE
     ["mode", mode(placement?.mode ?? spec?.mode ?? "")],
     ["cpu", `${spec?.resources?.cpuMillis ?? 0}m${nowText(usage?.cpuMillis, "m")}`],
     ["memory", `${spec?.resources?.memoryMib ?? 0} MiB${nowText(usage?.memoryMib, " MiB")}`],
-    ["disk", diskText(spec?.resources?.diskMib ?? 0)],
+    ...keepingDetails(guest),
     ...networkDetails(guest, forwardHost),
     ["labels", labels.join(", ")],
     ["user data", spec?.seed ? `${spec.seed.userDataSize} bytes` : ""],
@@ -81,6 +82,20 @@ function forwardText({ protocol, hostPort, guestPort }: PortForward, host: strin
 
 function nowText(amount: number | undefined, unit: string): string {
   return amount === undefined ? "" : `, takes ${amount}${unit} now`;
+}
+
+/** What it keeps on its node, and how fast it may. */
+function keepingDetails({ spec, status }: Guest): readonly (readonly [string, string])[] {
+  return [
+    ["disk", diskText(spec?.resources?.diskMib ?? 0)],
+    ["data disks", (spec?.dataDisks ?? []).map(dataDiskText).join(", ")],
+    ["snapshots", (status?.snapshots ?? []).map(({ name }) => name).join(", ")],
+    ["limits", limitTexts(spec?.limits).join(", ")],
+  ];
+}
+
+function dataDiskText({ name, sizeMib }: { name: string; sizeMib: number }): string {
+  return `${name} ${sizeMib} MiB`;
 }
 
 function diskText(diskMib: number): string {

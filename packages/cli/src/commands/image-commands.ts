@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { age, enumName, table } from "../output/table.js";
-import type { Register } from "./guest-commands.js";
+import type { Register } from "./register.js";
 
 const MIB = 1024 * 1024;
 

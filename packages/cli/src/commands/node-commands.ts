@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { age, details, enumName, table } from "../output/table.js";
-import type { Register } from "./guest-commands.js";
 import { type DrainOptions, drainNode } from "./node-drain.js";
+import type { Register } from "./register.js";
 
 export function nodeCommands(program: Command, register: Register): void {
   const node = program.command("node").description("hosts that run guests");

@@ -7,8 +7,8 @@ import type { CliContext } from "../cli-context.js";
 import { describe, followOperation, subjectOf } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCount } from "../parse-options.js";
-import type { Register } from "./guest-commands.js";
 import { ledgerOf } from "./node-drain.js";
+import type { Register } from "./register.js";
 
 export function operationCommands(program: Command, register: Register): void {
   const op = program.command("op").description("long-running work");

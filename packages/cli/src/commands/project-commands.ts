@@ -7,7 +7,7 @@ import type { CliContext } from "../cli-context.js";
 import { EXIT } from "../exit-codes.js";
 import { details, table } from "../output/table.js";
 import { parseCount, parseCpu, parseMib } from "../parse-options.js";
-import type { Register } from "./guest-commands.js";
+import type { Register } from "./register.js";
 
 interface QuotaOptions {
   readonly parent?: string;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { table } from "../output/table.js";
-import type { Register } from "./guest-commands.js";
+import type { Register } from "./register.js";
 
 const REFRESH_MS = 2_000;
 /** Clears a terminal and begins at its top. */

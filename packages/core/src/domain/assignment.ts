@@ -4,12 +4,15 @@
  * never undoes a newer one.
  */
 import type { CopyExit, LaunchSize, MigrationProgress } from "./copy.js";
+import type { DataDisk } from "./disk.js";
 import type { ErrorDetail } from "./errors.js";
 import type { RestartPolicy } from "./guest.js";
 import type { ImageManifest } from "./image.js";
+import type { GuestLimits } from "./limits.js";
 import type { EngineName, Mode } from "./mode.js";
 import type { PortForward } from "./network.js";
 import type { GuestSeed } from "./seed.js";
+import type { Restore, WantedSnapshot } from "./snapshot.js";
 
 /**
  * `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with
@@ -54,8 +57,16 @@ export interface GuestAssignment {
   readonly macAddress?: string;
   /** Memory that it may use now. */
   readonly memoryMib: number;
-  /** Size of its disk, 0 for none. */
+  /** What it may do in each second; absent = no limits. */
+  readonly limits?: GuestLimits;
+  /** Size of its first disk, 0 for none. */
   readonly diskMib: number;
+  /** Its other disks; absent = none. */
+  readonly dataDisks?: readonly DataDisk[];
+  /** What snapshots it has; absent = none. */
+  readonly snapshots?: readonly WantedSnapshot[];
+  /** What its copy of this epoch begins as; absent = as its disks are. */
+  readonly restore?: Restore;
   readonly image: ImageManifest;
   /** The guest's own part of the kernel command line. */
   readonly commandLine: string;
@@ -99,6 +110,8 @@ export interface CopyReport {
   readonly lastExit: CopyExit | undefined;
   /** Why it is `failed`, or why its last migration or change of resources failed. */
   readonly error: ErrorDetail | undefined;
+  /** Why its resources, disks or snapshots are not as assigned; absent = they are, or will be. */
+  readonly changeError?: ErrorDetail | undefined;
   readonly incomingUri: string | undefined;
   readonly migration: MigrationProgress | undefined;
   /** What the present copy was launched with. */

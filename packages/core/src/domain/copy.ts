@@ -1,4 +1,5 @@
 /** A copy: one incarnation of a guest on one node, named by guest uid and epoch. */
+import type { GuestLimits } from "./limits.js";
 
 export interface CopyRef {
   /** UUID given by the controller. */
@@ -42,6 +43,8 @@ export interface LaunchSize {
 export interface CopyResources {
   readonly cpuMillis: number;
   readonly memoryMib: number;
+  /** Absent = none. */
+  readonly limits?: GuestLimits;
 }
 
 /** What a running copy takes of its host, as the host counts it. */

@@ -3,8 +3,10 @@
  * only. The phase is set in one place, `guest-lifecycle.ts`.
  */
 import type { CopyExit, LaunchSize } from "./copy.js";
+import { type DataDisk, dataDisksMib } from "./disk.js";
 import type { ErrorDetail } from "./errors.js";
 import type { GuestPhase } from "./guest-phase.js";
+import type { GuestLimits } from "./limits.js";
 import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
 import type { GuestNeeds } from "./needs.js";
@@ -13,6 +15,7 @@ import type { PlacementDecision, Rejection } from "./placement.js";
 import type { PlacementRules } from "./placement-rules.js";
 import { maxResources, type Resources } from "./resources.js";
 import type { GuestSeed } from "./seed.js";
+import { type GuestSnapshot, type Restore, snapshotsMib } from "./snapshot.js";
 
 export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
 export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
@@ -41,6 +44,14 @@ export interface GuestSpec {
   readonly needs: GuestNeeds;
   readonly rules: PlacementRules;
   readonly resources: Resources;
+  /** Absent = none. */
+  readonly limits?: GuestLimits;
+  /** Disks beside the first, whose size is in `resources`; absent = none. */
+  readonly dataDisks?: readonly DataDisk[];
+  /** Oldest first; absent = none. */
+  readonly snapshots?: readonly GuestSnapshot[];
+  /** The snapshot that it was last restored from. */
+  readonly restore?: Restore;
   /** Appended to the image's kernel command line. */
   readonly commandLine: string;
   readonly restartPolicy: RestartPolicy;
@@ -92,6 +103,8 @@ export interface Migration {
 export interface Resize {
   /** What it had, and has again if the change cannot be made. */
   readonly from: Resources;
+  /** The rest of what may change, as it was; absent = it does not change. */
+  readonly before?: Pick<GuestSpec, "limits" | "dataDisks" | "snapshots">;
 }
 
 export interface GuestStatus {
@@ -149,7 +162,16 @@ export interface Guest {
  * amounts of each kind: what it gives back is free only when it has given it back.
  */
 export function takenBy({ spec, status }: Pick<Guest, "spec" | "status">): Resources {
-  return status.resize ? maxResources(spec.resources, status.resize.from) : spec.resources;
+  const { resize } = status;
+  if (resize === undefined) return heldBy(spec);
+  return maxResources(heldBy(spec), heldBy({ ...spec, ...resize.before, resources: resize.from }));
+}
+
+/** What a guest of this spec takes: the disk space is that of all its disks and snapshots. */
+export function heldBy(spec: Pick<GuestSpec, "resources" | "dataDisks" | "snapshots">): Resources {
+  const { resources, dataDisks, snapshots } = spec;
+  const moreMib = dataDisksMib(dataDisks) + snapshotsMib(snapshots);
+  return { ...resources, diskMib: resources.diskMib + moreMib };
 }
 
 /** At least one vCPU; more than 1000 milli-CPUs need another. */

@@ -31,6 +31,14 @@ export interface ModeAbility {
   readonly canSetMemory: boolean;
   /** Ports of the node can lead to its guests. Undefined = no, as in all agents of old. */
   readonly canForward?: boolean;
+  /** A running guest can be given disks and lose them; absent = no. */
+  readonly canAttachDisks?: boolean;
+  /** A running guest sees that a disk has grown; absent = no. */
+  readonly canGrowDisks?: boolean;
+  /** Its disks can be snapshot while a guest runs; absent = no. */
+  readonly canSnapshot?: boolean;
+  /** And its memory with them; absent = no. */
+  readonly canSnapshotMemory?: boolean;
   /**
    * From launch to the first word of a guest, as measured by the probe and rounded up so that equal
    * nodes stay equal; undefined = not measured.

@@ -16,6 +16,9 @@ export const OPERATION_KINDS = [
   "migrate",
   "resize",
   "drain",
+  "take-snapshot",
+  "remove-snapshot",
+  "restore",
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 

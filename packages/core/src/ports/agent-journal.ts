@@ -28,6 +28,8 @@ export interface JournalEntry {
   readonly failure: ErrorDetail | undefined;
   /** When the next start is due, while backing off. */
   readonly restartAtMs: number | undefined;
+  /** The epoch whose copy has begun as a snapshot; absent = none. */
+  readonly restoredEpoch?: number | undefined;
   readonly updatedAtMs: number;
 }
 

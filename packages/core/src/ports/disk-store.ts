@@ -10,10 +10,11 @@
  * K4 No disk is made that could not be filled to its size, as far as can be known beforehand.
  */
 import type { DiskFormat } from "../domain/image.js";
-import type { CopyDisk } from "./engine.js";
+import type { WantedSnapshot } from "../domain/snapshot.js";
+import type { CopyDisk, CopySnapshot } from "./engine.js";
 
-/** `root`: the guest boots from it. `data`: blank at first. */
-export type DiskName = "root" | "data";
+/** `root`: the guest boots from it. The others are blank at first; `disk-*` come and go. */
+export type DiskName = "root" | "data" | `disk-${string}`;
 
 export interface WantedDisk {
   readonly name: DiskName;
@@ -33,12 +34,41 @@ export interface DiskBase {
 
 export interface DiskStore {
   /**
-   * Makes what is missing of the guest's disks and says where all are, in the order wanted.
-   * Idempotent. No copy of the guest may run. @throws `capacity` (DISK_FULL) with need and have;
+   * Makes what is missing of the guest's disks, lets grow what is smaller, and says where all are,
+   * in the order wanted. Idempotent. No copy of the guest may run.
+   * @throws `capacity` (DISK_FULL) with need and have;
    * `corrupt` (IMAGE_CORRUPT) when the base is no disk of the size that its manifest states or
    * reaches outside itself; `precondition` (DISK_STORE_FAILED) when the host cannot make disks.
    */
   prepare(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]>;
+  /**
+   * The same while a copy runs: what is there is not touched, so it is the copy that lets its disks
+   * grow. @throws the same.
+   */
+  add(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]>;
+  /** Removes those of the guest's disks that come and go, but for these. Idempotent. */
+  keepOnly(guestUid: string, names: readonly DiskName[]): Promise<void>;
+  /**
+   * The snapshots that any disk of the guest holds, by uid, and whether all disks hold them. May be
+   * asked while a copy runs.
+   */
+  snapshots(guestUid: string): Promise<ReadonlyMap<string, { readonly isWhole: boolean }>>;
+  /**
+   * Makes sure that there is room for a snapshot of all disks, and makes the file for the memory if
+   * there is to be one. @throws `capacity` (DISK_FULL).
+   */
+  makeRoom(guestUid: string, snapshot: WantedSnapshot): Promise<CopySnapshot>;
+  /** No copy may run. @throws `precondition` (DISK_STORE_FAILED). */
+  takeSnapshot(guestUid: string, uid: string): Promise<void>;
+  /** Removes what the disks hold of it, and its memory. No copy may run. Idempotent. */
+  removeSnapshot(guestUid: string, uid: string): Promise<void>;
+  /** Removes its memory: a running copy has removed the rest. Idempotent. */
+  removeState(guestUid: string, uid: string): Promise<void>;
+  /**
+   * Lets the disks that hold the snapshot be as they were then. Idempotent. No copy may run.
+   * @returns what a copy needs to go on with its memory. @throws `not-found` (SNAPSHOT_NOT_FOUND).
+   */
+  restoreSnapshot(guestUid: string, uid: string): Promise<CopySnapshot>;
   /** Removes all disks of the guest with their content. Idempotent. */
   remove(guestUid: string): Promise<void>;
   /** Guests of which any disk is here. */

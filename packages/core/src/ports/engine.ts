@@ -23,6 +23,7 @@ import type {
 } from "../domain/copy.js";
 import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 import type { DiskFormat } from "../domain/image.js";
+import type { GuestLimits } from "../domain/limits.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
 import type { PortForward } from "../domain/network.js";
 import type { SeedFile } from "../domain/seed.js";
@@ -41,6 +42,9 @@ export type BootSource =
   | { readonly kind: "rootfs"; readonly rootfsPath: string; readonly command: readonly string[] };
 
 export interface CopyDisk {
+  /** Unique among the disks of the copy: at most 25 of a-z, 0-9 and '-', made by us. */
+  readonly name: string;
+  readonly sizeMib: number;
   readonly path: string;
   readonly format: DiskFormat;
 }
@@ -64,6 +68,8 @@ export interface CopyLaunch extends CopyRef {
   readonly cpuMillis: number;
   /** As long as the copy lives, it can have less but never more. */
   readonly memoryMib: number;
+  /** From the first instruction on; absent = none. Those that mean nothing here are not kept. */
+  readonly limits?: GuestLimits;
   readonly boot: BootSource & {
     /**
      * Kernel command line; may hold any printable character, so an engine must never split or
@@ -80,6 +86,16 @@ export interface CopyLaunch extends CopyRef {
   readonly hasGuestAgent?: boolean;
   /** True: wait, stopped, for a migration stream instead of booting. */
   readonly isIncoming: boolean;
+  /** Begin as this snapshot, memory and all, instead of booting. Its disks are so already. */
+  readonly restore?: CopySnapshot;
+}
+
+/** A snapshot of a copy. */
+export interface CopySnapshot {
+  /** UUID. */
+  readonly uid: string;
+  /** Where its memory is, or goes: a qcow2 file made by us; undefined = without memory. */
+  readonly statePath: string | undefined;
 }
 
 /**
@@ -120,6 +136,21 @@ export interface EngineCopy {
    * more than the copy was launched with; MEMORY_NOT_GIVEN_BACK when the guest does not in time.
    */
   setResources(resources: CopyResources): Promise<void>;
+  /**
+   * Resolves when the copy has exactly these disks, at least as large; those that it has are known
+   * by their names. The first stays. Files that are smaller are made larger. Idempotent.
+   * @throws `precondition`: NO_LIVE_RESIZE when this mode cannot attach; DISK_IN_USE when the guest
+   * does not let go of one in time.
+   */
+  setDisks(disks: readonly CopyDisk[]): Promise<void>;
+  /**
+   * Resolves when all disks hold the snapshot, of one moment. The guest stands still while its
+   * memory is written. One of this name that is there already is an error.
+   * @throws `precondition` (NO_SNAPSHOTS) when this engine or mode cannot.
+   */
+  takeSnapshot(snapshot: CopySnapshot): Promise<void>;
+  /** Removes what any disk holds of it. Idempotent. */
+  removeSnapshot(uid: string): Promise<void>;
   /** What it takes now; undefined when it has ended or nobody knows. */
   usage(): Promise<CopyUsage | undefined>;
   /** Asks the guest to power off; resolves when asked, not when done (see `ended`). */

@@ -4,6 +4,8 @@ import { assert } from "../domain/assert.js";
 import type { AssignedState, GuestAssignment } from "../domain/assignment.js";
 import type { LaunchSize } from "../domain/copy.js";
 import { type Guest, type Placement, vcpuCount } from "../domain/guest.js";
+import { NO_LIMITS } from "../domain/limits.js";
+import { DEVICE_STATE_MIB, type WantedSnapshot } from "../domain/snapshot.js";
 import type { GuestView } from "./guest-view.js";
 
 export interface AssignmentOrder {
@@ -33,7 +35,11 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     memoryMib: guest.spec.resources.memoryMib,
     ...networkOf(guest),
     ...(guest.spec.seed === undefined ? {} : { seed: guest.spec.seed }),
+    limits: guest.spec.limits ?? NO_LIMITS,
     diskMib: guest.spec.resources.diskMib,
+    dataDisks: guest.spec.dataDisks ?? [],
+    snapshots: wantedSnapshots(guest),
+    ...(guest.spec.restore && { restore: guest.spec.restore }),
     image: image.manifest,
     commandLine: guest.spec.commandLine,
     restartPolicy: guest.spec.restartPolicy,
@@ -54,6 +60,18 @@ function networkOf({
     ...(network === undefined ? {} : { macAddress: network.macAddress }),
     ...(network?.ipAddress === undefined ? {} : { ipAddress: network.ipAddress }),
   };
+}
+
+/** Those that no node has confirmed yet are to be taken. */
+function wantedSnapshots({ spec, status }: Guest): readonly WantedSnapshot[] {
+  const { resize } = status;
+  const known = resize?.before?.snapshots;
+  return (spec.snapshots ?? []).map(({ uid, hasMemory, memoryMib }) => ({
+    uid,
+    hasMemory,
+    memoryMib: hasMemory ? memoryMib + DEVICE_STATE_MIB : 0,
+    isNew: known !== undefined && !known.some((each) => each.uid === uid),
+  }));
 }
 
 /** A stream fits only into a copy of the size that its source was launched with. */

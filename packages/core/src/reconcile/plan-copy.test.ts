@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ASSIGNED_STATES, COPY_STATES, type GuestAssignment } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
+import { NO_LIMITS } from "../domain/limits.js";
 import { anAssignment } from "../testing/builders.js";
 import {
   type CopyAction,
@@ -204,6 +205,22 @@ describe("planCopy, stop", () => {
   });
 });
 
+describe("disks that a guest has no longer", () => {
+  it("are removed when no copy has them, before anything else but its removal", () => {
+    for (const desired of ["running", "paused", "stopped"] as const) {
+      const plan = planCopy(aView({ desired, mayHaveOldDisks: true }));
+      expect(plan).toMatchObject({ state: "resizing", action: "settle-disks" });
+    }
+    const stuck = aView({ desired: "stopped", mayHaveOldDisks: true });
+    const told = planCopy({ ...stuck, diskError: FAILURE });
+    expect(told).toMatchObject({ state: "stopped", action: undefined });
+    const view = { mayHaveOldDisks: true, mayHaveDisks: true };
+    const copy = { epoch: 2, run: "running" } as const;
+    expect(planCopy(aView({ desired: "absent", ...view })).action).toBe("remove-disks");
+    expect(planCopy(aView({ desired: "running", copy, ...view })).action).toBeUndefined();
+  });
+});
+
 describe("the resources of a copy that runs", () => {
   const smaller = { cpuMillis: 1000, memoryMib: 128 };
   const running: Copy = { epoch: 2, run: "running" };
@@ -213,6 +230,15 @@ describe("the resources of a copy that runs", () => {
       const plan = planCopy(aView({ desired: "running", copy: running, applied }));
       expect(plan).toMatchObject({ state: "resizing", action: "set-resources" });
     }
+  });
+
+  it("are changed when only a limit is another, and not when it is the same", () => {
+    const limits = { ...NO_LIMITS, diskIopsMax: 100 };
+    const view = aView({ desired: "running", copy: running, applied: smaller });
+    const asked = { ...view, assignment: { ...view.assignment, ...smaller, limits } };
+    expect(planCopy(asked)).toMatchObject({ action: "set-resources" });
+    const applied = { ...smaller, limits };
+    expect(planCopy({ ...asked, applied })).toMatchObject({ state: "running", action: undefined });
   });
 
   it("are changed one at a time, and the copy is not told as running meanwhile", () => {
@@ -243,6 +269,7 @@ interface ViewParts {
   readonly isSending?: boolean;
   readonly sendError?: ErrorDetail | undefined;
   readonly stopAskedAtMs?: number | undefined;
+  readonly mayHaveOldDisks?: boolean;
   readonly mayHaveDisks?: boolean;
   readonly applied?: CopyView["applied"];
   readonly isResizing?: boolean;
@@ -257,6 +284,7 @@ function aView(parts: ViewParts): CopyView {
     isSending: parts.isSending ?? false,
     sendError: parts.sendError,
     stopAskedAtMs: parts.stopAskedAtMs,
+    mayHaveOldDisks: parts.mayHaveOldDisks ?? false,
     mayHaveDisks: parts.mayHaveDisks ?? false,
     applied: "applied" in parts ? parts.applied : AS_ASSIGNED,
     isResizing: parts.isResizing ?? false,
@@ -296,6 +324,7 @@ const EFFECTS: Readonly<Record<CopyAction, (view: CopyView) => CopyView>> = {
   "request-shutdown": (view) => ({ ...view, stopAskedAtMs: view.nowMs }),
   destroy: (view) => ({ ...view, copy: undefined, isSending: false }),
   "remove-disks": (view) => ({ ...view, mayHaveDisks: false }),
+  "settle-disks": (view) => ({ ...view, mayHaveOldDisks: false }),
   migrate: (view) => ({ ...view, copy: { epoch: view.assignment.epoch, run: "sent" } }),
   "cancel-migration": (view) => ({ ...view, isSending: false }),
   "set-resources": (view) => ({ ...view, applied: view.assignment }),

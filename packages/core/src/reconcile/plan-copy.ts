@@ -9,7 +9,10 @@
 import { assertNever } from "../domain/assert.js";
 import type { CopyState, GuestAssignment } from "../domain/assignment.js";
 import type { CopyExit, CopyResources } from "../domain/copy.js";
+import { type DataDisk, isSameDisks } from "../domain/disk.js";
 import type { ErrorDetail } from "../domain/errors.js";
+import { isSameLimits } from "../domain/limits.js";
+import { isSameSnapshots, type WantedSnapshot } from "../domain/snapshot.js";
 import { backoffMs, wasHealthyRun } from "./backoff.js";
 
 /** What the agent remembers about starts of this guest; part of its journal. */
@@ -21,6 +24,13 @@ export interface RestartMemory {
   readonly lastExit: CopyExit | undefined;
   readonly failure: ErrorDetail | undefined;
   readonly restartAtMs: number | undefined;
+}
+
+/** What a copy is known to have. */
+export interface AppliedResources extends CopyResources {
+  readonly diskMib?: number;
+  readonly dataDisks?: readonly DataDisk[];
+  readonly snapshots?: readonly WantedSnapshot[];
 }
 
 export interface CopyView {
@@ -40,11 +50,15 @@ export interface CopyView {
   /** When power-off was asked for under this assignment. */
   readonly stopAskedAtMs: number | undefined;
   /** What the copy is known to be limited to. */
-  readonly applied: CopyResources | undefined;
+  readonly applied: AppliedResources | undefined;
   /** Its limits are being changed right now. */
   readonly isResizing: boolean;
   /** Why that failed under this assignment, if it did. */
   readonly resizeError: ErrorDetail | undefined;
+  /** Disks or snapshots here may not be those that are assigned. */
+  readonly mayHaveOldDisks: boolean;
+  /** Why they cannot be made so under this assignment, while no copy runs. */
+  readonly diskError?: ErrorDetail | undefined;
   /** Disks of the guest may be on this host. */
   readonly mayHaveDisks: boolean;
   readonly nowMs: number;
@@ -58,6 +72,7 @@ export type CopyAction =
   | "request-shutdown"
   | "destroy"
   | "remove-disks"
+  | "settle-disks"
   | "migrate"
   | "cancel-migration"
   | "set-resources";
@@ -74,6 +89,9 @@ export interface CopyPlan {
 export function planCopy(view: CopyView): CopyPlan {
   const { assignment, copy } = view;
   if (copy !== undefined && copy.epoch !== assignment.epoch) return act("stopping", "destroy");
+  const isStaying = assignment.desired !== "absent" && copy === undefined;
+  const isOld = view.mayHaveOldDisks && view.diskError === undefined;
+  if (isStaying && isOld) return act("resizing", "settle-disks");
   switch (assignment.desired) {
     case "absent":
       return planAbsent(view);
@@ -140,7 +158,12 @@ function planRunning(view: CopyView): CopyPlan {
 function planResources({ assignment, applied, isResizing, resizeError }: CopyView): CopyPlan {
   if (isResizing) return settled("resizing");
   const isApplied =
-    applied?.cpuMillis === assignment.cpuMillis && applied.memoryMib === assignment.memoryMib;
+    applied?.cpuMillis === assignment.cpuMillis &&
+    applied.memoryMib === assignment.memoryMib &&
+    isSameLimits(applied.limits, assignment.limits) &&
+    (applied.diskMib ?? 0) === assignment.diskMib &&
+    isSameDisks(applied.dataDisks, assignment.dataDisks) &&
+    isSameSnapshots(applied.snapshots, assignment.snapshots);
   if (isApplied || resizeError !== undefined) return settled("running");
   return act("resizing", "set-resources");
 }

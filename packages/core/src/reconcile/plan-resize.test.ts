@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CopyReport } from "../domain/assignment.js";
 import { type Guest, takenBy } from "../domain/guest.js";
+import { NO_LIMITS } from "../domain/limits.js";
 import { sumResources } from "../domain/resources.js";
 import { aCopyReport, aGuest, anImage, anOperation } from "../testing/builders.js";
 import type { GuestView } from "./guest-view.js";
@@ -13,6 +14,17 @@ const FAILURE = {
   reason: "MEMORY_NOT_GIVEN_BACK",
   message: "it still has 256 MiB",
   metadata: {},
+} as const;
+
+const SNAPSHOT = {
+  name: "s",
+  hasMemory: true,
+  sizeMib: 1,
+  createdAtMs: 1,
+  diskMib: 0,
+  dataDisks: [],
+  vcpuCount: 1,
+  memoryMib: 256,
 } as const;
 
 describe("a resize under way", () => {
@@ -53,6 +65,47 @@ describe("a resize under way", () => {
       operation: { state: "failed", error: FAILURE },
       releases: [{ nodeId: "n1", resources: { cpuMillis: 500, memoryMib: 0, diskMib: 0 } }],
     });
+  });
+
+  it("is taken back with the limits that it had (Z2)", () => {
+    const [limits, limitsFrom] = [100, 50].map((diskIopsMax) => ({ ...NO_LIMITS, diskIopsMax }));
+    const guest = resizing();
+    const spec = { ...guest.spec, ...(limits && { limits }) };
+    const resize = { from: FROM, before: { ...(limitsFrom && { limits: limitsFrom }) } };
+    const view = { ...guest, spec, status: { ...guest.status, resize } };
+    expect(planGuest(aView(view, { error: FAILURE }))).toMatchObject({
+      guest: { spec: { limits: { diskIopsMax: 50 } } },
+    });
+  });
+
+  it("is taken back when no copy runs and its disks cannot be changed (Z2)", () => {
+    const report = { state: "stopped", changeError: FAILURE } as const;
+    expect(planGuest(aView(resizing(), report))).toMatchObject({
+      guest: { spec: { resources: FROM } },
+      operation: { state: "failed", error: FAILURE },
+    });
+  });
+
+  it("tells the node which snapshots are new and which are only kept", () => {
+    const [kept, taken] = ["c1", "c2"].map((end) => ({
+      uid: `00000000-0000-4000-8000-0000000000${end}`,
+      ...SNAPSHOT,
+    }));
+    const guest = resizing();
+    const spec = { ...guest.spec, snapshots: [kept, taken].filter((each) => each !== undefined) };
+    const resize = { from: FROM, before: { snapshots: kept ? [kept] : [] } };
+    const view = { ...guest, spec, status: { ...guest.status, resize } };
+    const told = (of: Guest) => {
+      const plan = planGuest(aView(of, { intent: 1 }));
+      const [first] = plan.do === "act" ? plan.assignments : [];
+      return first?.assignment.snapshots?.map(({ isNew, memoryMib }) => [isNew, memoryMib]);
+    };
+    expect(told(view)).toEqual([
+      [false, 256 + 64],
+      [true, 256 + 64],
+    ]);
+    const settled = { ...view, status: { ...view.status, resize: undefined } };
+    expect(told(settled)?.map(([isNew]) => isNew)).toEqual([false, false]);
   });
 
   it("is taken back when the guest stands still: it can give nothing back (Z2)", () => {

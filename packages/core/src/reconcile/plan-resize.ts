@@ -32,19 +32,20 @@ export function planResize(
 ): GuestPlan | undefined {
   if (copy.state === "paused") return takeBack(view, resize, STANDS_STILL);
   if (!IS_SETTLED.includes(copy.state)) return undefined;
-  if (copy.state === "running" && copy.error) return takeBack(view, resize, copy.error);
+  const error = copy.changeError ?? (copy.state === "running" ? copy.error : undefined);
+  if (error !== undefined) return takeBack(view, resize, error);
   const guest = { ...observed, status: { ...observed.status, resize: undefined } };
   const operation = settleOperation(view.operation, guest, view.nowMs);
   const releases = releasedBy(view.guest, guest);
   return { do: "write", guest: releaseOperation(guest, operation), operation, releases };
 }
 
-function takeBack(view: GuestView, { from }: Resize, error: ErrorDetail): GuestPlan {
+function takeBack(view: GuestView, { from, before: rest }: Resize, error: ErrorDetail): GuestPlan {
   const before = view.guest;
   const guest = withNewIntent({
     ...before,
     generation: before.generation + 1,
-    spec: { ...before.spec, resources: from },
+    spec: { ...before.spec, ...rest, resources: from },
     status: { ...before.status, resize: undefined },
   });
   const { nowMs } = view;

@@ -7,22 +7,27 @@ import { endOperation, releaseOperation, settleOperation } from "./settle-operat
 
 const NOW_MS = 5000;
 
+const CHANGED = {
+  RUNNING: "succeeded",
+  STARTING: "succeeded",
+  STOPPED: "succeeded",
+  FAILED: "succeeded",
+} as const;
+
 /** What each kind makes of each phase; everything that is not listed goes on. */
 const OUTCOMES: Readonly<Record<OperationKind, Partial<Record<GuestPhase, string>>>> = {
   create: { RUNNING: "succeeded", PAUSED: "succeeded", STOPPED: "succeeded", FAILED: "failed" },
   start: { RUNNING: "succeeded", STOPPED: "succeeded", FAILED: "failed" },
   resume: { RUNNING: "succeeded", STOPPED: "failed", FAILED: "failed" },
   pause: { PAUSED: "succeeded", STOPPED: "failed", FAILED: "failed" },
+  restore: { RUNNING: "succeeded", STOPPED: "succeeded", FAILED: "failed" },
   stop: { STOPPED: "succeeded", FAILED: "failed" },
   delete: {},
   migrate: {},
   drain: {},
-  resize: {
-    RUNNING: "succeeded",
-    STARTING: "succeeded",
-    STOPPED: "succeeded",
-    FAILED: "succeeded",
-  },
+  resize: CHANGED,
+  "take-snapshot": CHANGED,
+  "remove-snapshot": CHANGED,
 };
 
 const CASES = OPERATION_KINDS.flatMap((kind) =>

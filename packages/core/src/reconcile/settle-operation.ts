@@ -5,6 +5,7 @@
 import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest } from "../domain/guest.js";
 import type { GuestPhase } from "../domain/guest-phase.js";
+import { limitTexts } from "../domain/limits.js";
 import type { Operation, OperationKind, OperationState } from "../domain/operation.js";
 
 interface Ends {
@@ -24,8 +25,14 @@ const ENDS: Readonly<Partial<Record<OperationKind, Ends>>> = {
   resume: { reached: ["RUNNING"], failed: ["FAILED", "STOPPED"] },
   pause: { reached: ["PAUSED"], failed: ["FAILED", "STOPPED"] },
   resize: { reached: ["RUNNING", "STOPPED", "FAILED", "STARTING"], failed: [] },
+  "take-snapshot": { reached: ["RUNNING", "STOPPED", "FAILED", "STARTING"], failed: [] },
+  "remove-snapshot": { reached: ["RUNNING", "STOPPED", "FAILED", "STARTING"], failed: [] },
+  restore: { reached: ["RUNNING", "STOPPED"], failed: ["FAILED"] },
   stop: { reached: ["STOPPED"], failed: ["FAILED"] },
 };
+
+/** Kinds that are done when the node has confirmed a change of what the guest has. */
+const CHANGES: readonly OperationKind[] = ["resize", "take-snapshot", "remove-snapshot"];
 
 /** The operation as it must be written with this guest, or undefined when it stays as it is. */
 export function settleOperation(
@@ -36,7 +43,7 @@ export function settleOperation(
   if (operation === undefined || operation.state !== "running") return undefined;
   const ends = ENDS[operation.kind];
   const isObserved = guest.status.observedGeneration === guest.generation;
-  const isApplied = operation.kind !== "resize" || guest.status.resize === undefined;
+  const isApplied = !CHANGES.includes(operation.kind) || guest.status.resize === undefined;
   if (ends === undefined || !isObserved || !isApplied) return undefined;
   const { phase } = guest.status;
   if (ends.reached.includes(phase)) {
@@ -68,7 +75,15 @@ export function releaseOperation(guest: Guest, operation: Operation | undefined)
 
 function outcome({ spec, status }: Guest, kind: OperationKind): string {
   const { cpuMillis, memoryMib } = spec.resources;
-  if (kind === "resize") return `${cpuMillis}m CPU, ${memoryMib} MiB, ${status.phase}`;
+  if (kind === "resize") {
+    const disks = (spec.dataDisks ?? []).map(({ name, sizeMib }) => `disk ${name} ${sizeMib} MiB`);
+    const amounts = [`${cpuMillis}m CPU`, `${memoryMib} MiB`, ...limitTexts(spec.limits)];
+    return [...amounts, ...disks, status.phase].join(", ");
+  }
+  if (kind === "take-snapshot" || kind === "remove-snapshot") {
+    const names = (spec.snapshots ?? []).map(({ name }) => name).join(", ");
+    return `snapshots: ${names || "none"}`;
+  }
   const where = status.placement ? ` on ${status.placement.nodeId}` : "";
   return `${status.phase}${where}`;
 }

@@ -7,6 +7,7 @@ import type { CopyReport, GuestAssignment } from "../domain/assignment.js";
 import { copiesDigest } from "../domain/copies-digest.js";
 import type { Guest, Placement } from "../domain/guest.js";
 import { canonicalManifest, type Image } from "../domain/image.js";
+import { NO_LIMITS } from "../domain/limits.js";
 import type { ModeAbility } from "../domain/mode.js";
 import { NO_NEEDS } from "../domain/needs.js";
 import type { NodeRecord } from "../domain/node.js";
@@ -41,6 +42,10 @@ const ABILITY: ModeAbility = {
   canPause: true,
   canSetCpu: true,
   canSetMemory: true,
+  canAttachDisks: true,
+  canGrowDisks: true,
+  canSnapshot: true,
+  canSnapshotMemory: true,
   startMs: undefined,
 };
 
@@ -159,7 +164,10 @@ const ASSIGNMENT: GuestAssignment = {
   cpuMillis: 1000,
   memoryMibMax: 256,
   memoryMib: 256,
+  limits: NO_LIMITS,
   diskMib: 0,
+  dataDisks: [],
+  snapshots: [],
   image: IMAGE.manifest,
   commandLine: "",
   restartPolicy: GUEST.spec.restartPolicy,

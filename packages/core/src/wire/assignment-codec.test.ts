@@ -11,6 +11,7 @@ import { ASSIGNED_STATES, COPY_STATES, type CopyReport } from "../domain/assignm
 import { EXIT_REASONS } from "../domain/copy.js";
 import { ERROR_KINDS } from "../domain/errors.js";
 import { RESTART_WHEN } from "../domain/guest.js";
+import { NO_LIMITS } from "../domain/limits.js";
 import { ENGINE_NAMES, MODES } from "../domain/mode.js";
 import { aCopyReport, anAssignment } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
@@ -45,6 +46,7 @@ describe("assignments", () => {
     ["vcpu_count", { vcpuCount: 0 }],
     ["memory_mib", { memoryMib: 0 }],
     ["disk_mib", { diskMib: -1 }],
+    ["limits.pids_max", { limits: { ...NO_LIMITS, pidsMax: -1 } }],
     ["image", { image: undefined }],
     ["start_count", { startCount: -1 }],
     ["stop_timeout_ms", { stopTimeoutMs: -1 }],

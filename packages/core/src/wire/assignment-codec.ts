@@ -24,6 +24,7 @@ import type { RestartPolicy } from "../domain/guest.js";
 import type { ImageManifest } from "../domain/image.js";
 import { ENGINE_NAMES, MODES, type Mode } from "../domain/mode.js";
 import { parseUuid } from "../domain/names.js";
+import { parseDataDisks } from "./disks-codec.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf, RESTART_TO_PROTO } from "./enums.js";
 import {
   COMMAND_LINE_LENGTH_MAX,
@@ -31,6 +32,7 @@ import {
   imageManifestToProto,
   parseImageManifest,
 } from "./image-codec.js";
+import { parseLimits } from "./limits-codec.js";
 import {
   forwardsToProto,
   parseForwards,
@@ -38,8 +40,8 @@ import {
   parseMacAddress,
 } from "./network-codec.js";
 import { cleanText, durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
-
 import { parseSeed, seedToProto } from "./seed-codec.js";
+import { parseRestore, parseWantedSnapshots } from "./snapshot-codec.js";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 /** Epochs and intents; half of what fits, so that adding to one never leaves the range. */
@@ -62,6 +64,10 @@ const MIGRATION_URI =
 export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment {
   return {
     ...assignment,
+    limits: assignment.limits,
+    dataDisks: [...(assignment.dataDisks ?? [])],
+    snapshots: (assignment.snapshots ?? []).map((each) => ({ ...each })),
+    restore: assignment.restore,
     mode: MODE_TO_PROTO[assignment.mode],
     image: imageManifestToProto(assignment.image),
     restartPolicy: restartPolicyToProto(assignment.restartPolicy),
@@ -92,7 +98,11 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     memoryMib: parseInteger("memory_mib", proto.memoryMib, MEMORY_MIB),
     ...parseNetwork(proto),
     ...(proto.seed === undefined ? {} : { seed: parseSeed("seed", proto.seed) }),
+    limits: parseLimits("limits", proto.limits),
     diskMib: parseInteger("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
+    dataDisks: parseDataDisks("data_disks", proto.dataDisks),
+    snapshots: parseWantedSnapshots("snapshots", proto.snapshots),
+    ...(proto.restore && { restore: parseRestore("restore", proto.restore) }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
     commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),
     restartPolicy: parseRestartPolicy("restart_policy", proto.restartPolicy),
@@ -148,6 +158,7 @@ export function reportToProto(report: CopyReport): ProtoReport {
     ...report,
     startedAtMs: report.startedAtMs ?? 0,
     error: errorToProto(report.error),
+    changeError: errorToProto(report.changeError),
     incomingUri: report.incomingUri ?? "",
     migration: progressToProto(report.migration),
   };
@@ -164,6 +175,7 @@ export function parseReport(proto: ProtoReport): CopyReport {
     startedAtMs: parseInteger("started_at_ms", proto.startedAtMs, TIME_MS) || undefined,
     lastExit: parseExit(proto.lastExit),
     error: parseError(proto.error),
+    ...(proto.changeError && { changeError: parseError(proto.changeError, "change_error") }),
     incomingUri: proto.incomingUri === "" ? undefined : parseUri("incoming_uri", proto.incomingUri),
     migration: parseProgress(proto.migration),
     launchedWith: proto.launchedWith && {
@@ -184,13 +196,16 @@ export function errorToProto(error: ErrorDetail | undefined): ProtoError | undef
 }
 
 /** @throws `invalid` for an unknown kind or an odd reason; texts are cleaned. */
-export function parseError(proto: ProtoError | undefined): ErrorDetail | undefined {
+export function parseError(
+  proto: ProtoError | undefined,
+  field = "error",
+): ErrorDetail | undefined {
   if (proto === undefined) return undefined;
   const { reason, message, metadata } = proto;
-  if (!REASON.test(reason)) throw invalidField("error.reason", reason, "UPPER_SNAKE");
+  if (!REASON.test(reason)) throw invalidField(`${field}.reason`, reason, "UPPER_SNAKE");
   const kept = Object.entries(metadata).slice(0, METADATA_MAX);
   return {
-    kind: parseOneOf("error.kind", proto.kind, ERROR_KINDS),
+    kind: parseOneOf(`${field}.kind`, proto.kind, ERROR_KINDS),
     reason,
     message: clean(message),
     metadata: Object.fromEntries(kept.map(([key, value]) => [clean(key), clean(value)])),

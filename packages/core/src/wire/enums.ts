@@ -91,6 +91,9 @@ export const OPERATION_KIND_TO_PROTO = {
   migrate: ProtoOperationKind.MIGRATE,
   resize: ProtoOperationKind.RESIZE,
   drain: ProtoOperationKind.DRAIN,
+  "take-snapshot": ProtoOperationKind.TAKE_SNAPSHOT,
+  "remove-snapshot": ProtoOperationKind.REMOVE_SNAPSHOT,
+  restore: ProtoOperationKind.RESTORE,
 } satisfies Record<OperationKind, ProtoOperationKind>;
 
 export const OPERATION_STATE_TO_PROTO = {

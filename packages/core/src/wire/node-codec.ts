@@ -90,6 +90,10 @@ export function abilityToProto(ability: ModeAbility): ProtoAbility {
     setCpu: ability.canSetCpu,
     setMemory: ability.canSetMemory,
     forward: ability.canForward === true,
+    attachDisks: ability.canAttachDisks ?? false,
+    growDisks: ability.canGrowDisks ?? false,
+    snapshot: ability.canSnapshot ?? false,
+    snapshotMemory: ability.canSnapshotMemory ?? false,
     startMs: ability.startMs ?? 0,
   };
 }
@@ -106,6 +110,10 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
     canSetCpu: proto.setCpu,
     canSetMemory: proto.setMemory,
     ...(proto.forward ? { canForward: true } : {}),
+    canAttachDisks: proto.attachDisks,
+    canGrowDisks: proto.growDisks,
+    canSnapshot: proto.snapshot,
+    canSnapshotMemory: proto.snapshotMemory,
     startMs: parseInteger(`${field}.start_ms`, proto.startMs, START_MS) || undefined,
   };
 }

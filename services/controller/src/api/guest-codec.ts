@@ -5,6 +5,7 @@ import {
   type GuestSpec,
   invalidField,
   type Labels,
+  NO_LIMITS,
   NO_NEEDS,
   NO_RULES,
   type Placement,
@@ -20,10 +21,12 @@ import {
   forwardsToProto,
   MODE_TO_PROTO,
   PHASE_TO_PROTO,
+  parseDataDisks,
   parseDurationMs,
   parseEnum,
   parseForwards,
   parseInteger,
+  parseLimits,
   parsePlacementRules,
   parsePrintable,
   parseRestartPolicy,
@@ -38,6 +41,7 @@ import {
   type Guest as ProtoGuest,
   type GuestNeeds as ProtoNeeds,
   type Placement as ProtoPlacement,
+  type Snapshot as ProtoSnapshot,
   type GuestSpec as ProtoSpec,
   type GuestStatus as ProtoStatus,
   RunState,
@@ -86,6 +90,8 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
     needs: parseNeeds(`${field}.needs`, proto.needs),
     rules: proto.rules ? parsePlacementRules(`${field}.rules`, proto.rules) : NO_RULES,
     resources: parseGuestResources(`${field}.resources`, proto.resources),
+    limits: parseLimits(`${field}.limits`, proto.limits),
+    dataDisks: parseDataDisks(`${field}.data_disks`, proto.dataDisks),
     commandLine: parsePrintable(
       `${field}.command_line`,
       proto.commandLine,
@@ -156,6 +162,11 @@ export function parseMemoryMib(field: string, value: number): number {
   return parseInteger(field, value, MEMORY_MIB);
 }
 
+/** Undefined stays so: it means "as it is". */
+export function parseDiskMib(field: string, value: number | undefined): number | undefined {
+  return value === undefined ? undefined : parseInteger(field, value, DISK_MIB);
+}
+
 export function guestToProto({ value: guest, revision }: Versioned<Guest>): ProtoGuest {
   return {
     id: guest.id,
@@ -180,6 +191,8 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     needs: needsToProto(spec.needs ?? NO_NEEDS),
     rules: placementRulesText(spec.rules ?? NO_RULES),
     resources: spec.resources,
+    limits: spec.limits ?? NO_LIMITS,
+    dataDisks: [...(spec.dataDisks ?? [])],
     commandLine: spec.commandLine,
     restartPolicy: restartPolicyToProto(spec.restartPolicy),
     forwards: forwardsToProto(spec.forwards),
@@ -191,7 +204,16 @@ function specToProto(spec: GuestSpec): ProtoSpec {
   };
 }
 
-function statusToProto({ status }: Guest): ProtoStatus {
+/** Those that are there, as far as the node has said. */
+function snapshotsToProto({ spec, status }: Guest): ProtoSnapshot[] {
+  const known = status.resize?.before?.snapshots ?? spec.snapshots ?? [];
+  return known.map(({ name, hasMemory: memory, sizeMib, createdAtMs }) => {
+    return { name, memory, sizeMib, createTime: new Date(createdAtMs) };
+  });
+}
+
+function statusToProto(guest: Guest): ProtoStatus {
+  const { status } = guest;
   const { migration } = status;
   return {
     phase: PHASE_TO_PROTO[status.phase],
@@ -211,6 +233,7 @@ function statusToProto({ status }: Guest): ProtoStatus {
     observedGeneration: status.observedGeneration,
     launchedWith: status.launchedWith,
     network: status.network && { ipAddress: "", ...status.network },
+    snapshots: snapshotsToProto(guest),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   parseCommand,
   parseDurationMs,
   parseInteger,
+  parseLimitChanges,
   parseRestartPolicy,
 } from "@innkeeper/core/wire";
 import type {
@@ -15,7 +16,7 @@ import type {
   UpdateGuestRequest,
 } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import type { Operation as ProtoOperation } from "@innkeeper/proto/innkeeper/v1/operation";
-import { findGuest, type GuestCommand } from "../commands/change-guest.js";
+import { findGuest } from "../commands/change-guest.js";
 import { createGuest } from "../commands/create-guest.js";
 import { deleteGuest } from "../commands/delete-guest.js";
 import { migrateGuest } from "../commands/migrate-guest.js";
@@ -30,14 +31,19 @@ import { explainPlacement } from "./explain-placement.js";
 import {
   guestToProto,
   parseCpuMillis,
+  parseDiskMib,
   parseMemoryMib,
   parseNewGuest,
   STOP_TIMEOUT,
 } from "./guest-codec.js";
+import { guestDiskService } from "./guest-disk-service.js";
 import { guestUsage, listGuestUsage } from "./guest-usage.js";
 import {
+  type NamedGuest,
   pageOf,
   parseEtag,
+  parseGuestRef,
+  parseMutation,
   parseOptionalName,
   parseProjectId,
   parseRequestId,
@@ -46,11 +52,6 @@ import {
 import { readConsole } from "./read-console.js";
 import { operationToProto } from "./record-codecs.js";
 import { watchGuests } from "./watch-guests.js";
-
-interface NamedGuest {
-  readonly projectId: string;
-  readonly guestId: string;
-}
 
 const DOWNTIME_MS_DEFAULT = 300;
 
@@ -95,6 +96,7 @@ export function guestService(controller: Controller): GuestServiceServer {
     resumeGuest: verb("resume"),
     migrateGuest: unary(log, (request) => answer(migrateGuest(controller, parseMigrate(request)))),
     resizeGuest: unary(log, (request) => answer(resizeGuest(controller, parseResize(request)))),
+    ...guestDiskService(controller, answer),
     getGuestUsage: unary(log, (request) => guestUsage(controller, parseGuestRef(request))),
     listGuestUsage: unary(log, (request) => listGuestUsage(controller, request)),
     watchGuests: serverStream(log, (request, signal) =>
@@ -115,17 +117,6 @@ export function guestService(controller: Controller): GuestServiceServer {
   };
 }
 
-function parseGuestRef({ projectId, guestId }: NamedGuest): NamedGuest {
-  return {
-    projectId: parseProjectId("project_id", projectId),
-    guestId: parseName("guest_id", guestId),
-  };
-}
-
-function parseMutation(request: NamedGuest & { requestId: string }): GuestCommand {
-  return { ...parseGuestRef(request), requestId: parseRequestId(request.requestId) };
-}
-
 function parseMigrate(request: MigrateGuestRequest) {
   const range = { min: 0, max: 60_000 };
   const asked = parseInteger("downtime_ms_max", request.downtimeMsMax, range);
@@ -138,13 +129,18 @@ function parseMigrate(request: MigrateGuestRequest) {
 
 function parseResize(request: ResizeGuestRequest) {
   const { cpuMillis, memoryMib } = request;
-  if (cpuMillis === undefined && memoryMib === undefined) {
-    throw invalidField("cpu_millis", "unset", "at least one of cpu_millis and memory_mib");
+  const diskMib = parseDiskMib("disk_mib", request.diskMib);
+  const limits = parseLimitChanges("", request);
+  const isNothing = [cpuMillis, memoryMib, diskMib].every((each) => each === undefined);
+  if (isNothing && Object.keys(limits).length === 0) {
+    throw invalidField("cpu_millis", "unset", "at least one of the values that can be changed");
   }
   return {
     ...parseMutation(request),
     cpuMillis: cpuMillis === undefined ? undefined : parseCpuMillis("cpu_millis", cpuMillis),
     memoryMib: memoryMib === undefined ? undefined : parseMemoryMib("memory_mib", memoryMib),
+    diskMib,
+    limits,
   };
 }
 

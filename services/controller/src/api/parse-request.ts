@@ -1,6 +1,7 @@
 /** What many requests share: request ids, pages, etags, default project. */
 import { DEFAULT_PROJECT_ID, invalidField, parseName, parseUuid } from "@innkeeper/core";
 import { parseInteger } from "@innkeeper/core/wire";
+import type { GuestCommand } from "../commands/change-guest.js";
 
 const PAGE_SIZE_DEFAULT = 50;
 const PAGE_SIZE_MAX = 1000;
@@ -12,6 +13,22 @@ export function parseRequestId(value: string): string {
 
 export function parseProjectId(field: string, value: string): string {
   return value === "" ? DEFAULT_PROJECT_ID : parseName(field, value);
+}
+
+export interface NamedGuest {
+  readonly projectId: string;
+  readonly guestId: string;
+}
+
+export function parseGuestRef({ projectId, guestId }: NamedGuest): NamedGuest {
+  return {
+    projectId: parseProjectId("project_id", projectId),
+    guestId: parseName("guest_id", guestId),
+  };
+}
+
+export function parseMutation(request: NamedGuest & { requestId: string }): GuestCommand {
+  return { ...parseGuestRef(request), requestId: parseRequestId(request.requestId) };
 }
 
 /** Empty stays empty: it means "any". */

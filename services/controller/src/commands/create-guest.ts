@@ -8,17 +8,21 @@ import {
   type Guest,
   type GuestSpec,
   guestKey,
+  heldBy,
   IMAGE_MODES,
   type Image,
   imageCounter,
   invalidField,
   type Labels,
+  NO_LIMITS,
   notFound,
   recordKey,
   usageOf,
 } from "@innkeeper/core";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
+import { refuseDataDisks } from "./data-disks.js";
 import { withDiskOf } from "./guest-disk.js";
+import { refuseUnkeptLimit } from "./guest-limits.js";
 import { claimCounters, newNetwork, withPorts } from "./guest-network.js";
 import { newOperation } from "./new-operation.js";
 import { lineChecks, lineCounters, projectLine } from "./quota-line.js";
@@ -61,6 +65,8 @@ export function prepareCreation(
   checkMode(image.value, input.spec);
   checkNeeds(input.spec);
   checkSeed(image.value, input.spec);
+  refuseUnkeptLimit("guest.spec.limits.", image.value, input.spec.limits ?? NO_LIMITS);
+  refuseDataDisks("guest.spec.data_disks", image.value, input.spec.dataDisks);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
   const spec = withPorts(context.ids, image.value, withDiskOf(image.value, input.spec));
   const guest = newGuest(context, { ...input, spec });
@@ -74,7 +80,7 @@ export function prepareCreation(
       ],
       deletes: [],
       counters: [
-        ...lineCounters(line, usageOf(guest.spec.resources)),
+        ...lineCounters(line, usageOf(heldBy(guest.spec))),
         { key: imageCounter(guest.spec.imageId), delta: 1, max: undefined },
         ...claimCounters(guest),
       ],
@@ -92,12 +98,13 @@ function checkMode({ id, manifest }: Image, { mode }: GuestSpec): void {
 }
 
 /** Needs that contradict what the guest asks for itself: no node will ever meet them. */
-function checkNeeds({ needs, mode, resources }: GuestSpec): void {
+function checkNeeds(spec: GuestSpec): void {
+  const { needs, mode } = spec;
   const field = "guest.spec.needs";
   if (needs.ownKernel && mode === "container") {
     throw invalidField(`${field}.own_kernel`, true, "false; a container shares the host's kernel");
   }
-  if (needs.liveMigration && resources.diskMib > 0) {
+  if (needs.liveMigration && heldBy(spec).diskMib > 0) {
     const allowed = "false; a disk is on its node only, so the guest cannot move while it runs";
     throw invalidField(`${field}.live_migration`, true, allowed);
   }

@@ -7,6 +7,7 @@ import {
   type CounterChange,
   DomainError,
   type Guest,
+  heldBy,
   type Migration,
   type ModeAbility,
   nodeCounter,
@@ -159,16 +160,17 @@ function allocationCounters(
   limit: Guest["spec"]["resources"],
   nodeId: string,
 ): CounterChange[] {
-  return RESOURCE_KINDS.filter((kind) => guest.spec.resources[kind] > 0).map((kind) => ({
+  const held = heldBy(guest.spec);
+  return RESOURCE_KINDS.filter((kind) => held[kind] > 0).map((kind) => ({
     key: nodeCounter(nodeId, kind),
-    delta: guest.spec.resources[kind],
+    delta: held[kind],
     max: limit[kind],
   }));
 }
 
 /** A disk is on its node only: what moves with a running guest today is its memory. */
 function refuseDisk(guest: Guest, { nodeId }: Placement): void {
-  const { diskMib } = guest.spec.resources;
+  const { diskMib } = heldBy(guest.spec);
   if (diskMib === 0) return;
   throw precondition(
     "NO_LIVE_MIGRATION",

@@ -1,12 +1,12 @@
 /** Admission of a resize: what is refused, and what one commit takes. */
-import { nodeCounter, quotaCounter } from "@innkeeper/core";
+import { NO_LIMITS, nodeCounter, quotaCounter } from "@innkeeper/core";
 import { aGuest, aNode, anImage, aProject } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
 import { aBench, type CommandBench, type Contents } from "../testing/command-bench.js";
 import { resizeGuest } from "./resize-guest.js";
 
 const G1 = { projectId: "default", guestId: "g1", requestId: "" };
-const SAME = { ...G1, cpuMillis: undefined, memoryMib: undefined };
+const SAME = { ...G1, cpuMillis: undefined, memoryMib: undefined, limits: {} };
 const SMALL = aNode({ capacity: { cpuMillis: 2000, memoryMib: 512, diskMib: 0 } });
 
 describe("resizeGuest", () => {
@@ -99,6 +99,27 @@ describe("resizeGuest", () => {
     const bench = await withGuest({ phase: "RUNNING", spec: { desired: "paused" } });
     const refused = resizeGuest(bench, { ...SAME, memoryMib: 128 });
     await expect(refused).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
+  });
+
+  it("changes the limits that are named and no others, and takes nothing", async () => {
+    const bench = await withGuest({ spec: { limits: { ...NO_LIMITS, diskIopsMax: 100 } } });
+    await resizeGuest(bench, { ...SAME, limits: { diskBytesPerSecondMax: 4096 } });
+    expect(bench.guest("g1")).toMatchObject({
+      intent: 2,
+      spec: { limits: { diskIopsMax: 100, diskBytesPerSecondMax: 4096 } },
+      status: { resize: { before: { limits: { diskIopsMax: 100, diskBytesPerSecondMax: 0 } } } },
+    });
+    expect(await bench.counters()).toEqual({});
+  });
+
+  it.each([
+    ["linux", { pidsMax: 10 }, /pids_max.*processes of a machine are its own/],
+    ["rootfs", { diskIopsMax: 10 }, /disk_iops_max.*a container has no disk/],
+  ] as const)("refuses a limit that a %s image cannot have: %j", async (kind, limits, said) => {
+    const bench = await withGuest({}, { images: [anImage({ manifest: { kind } })] });
+    const refused = resizeGuest(bench, { ...SAME, limits });
+    await expect(refused).rejects.toMatchObject({ kind: "invalid" });
+    await expect(refused).rejects.toThrow(said);
   });
 
   it("changes nothing when all is so already", async () => {

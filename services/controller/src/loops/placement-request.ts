@@ -1,5 +1,12 @@
 /** What the placement of a guest asks of the scheduler. */
-import { assert, type Guest, NO_RULES, type PlacementRequest, portName } from "@innkeeper/core";
+import {
+  assert,
+  type Guest,
+  heldBy,
+  NO_RULES,
+  type PlacementRequest,
+  portName,
+} from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 
 /** What the scheduler must know of a guest. Its image exists: an image in use cannot be deleted. */
@@ -11,7 +18,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     projectId: guest.projectId,
     labels: guest.labels,
     rules: guest.spec.rules ?? NO_RULES,
-    resources: guest.spec.resources,
+    resources: heldBy(guest.spec),
     mode: guest.spec.mode,
     needs: guest.spec.needs,
     imageKind: image.manifest.kind,

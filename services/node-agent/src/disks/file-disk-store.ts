@@ -1,5 +1,5 @@
 /**
- * Disks as qcow2 files: `<directory>/<guest uid>/{root,data}.qcow2`, thin. A root disk is an
+ * Disks as qcow2 files: `<directory>/<guest uid>/<name>.qcow2`, thin. A root disk is an
  * overlay on `base` beside it, which is a second name of the image's blob. Everything inside is
  * named relatively, so the whole directory may be moved. One process owns the directory.
  */
@@ -8,23 +8,37 @@ import path from "node:path";
 import {
   assert,
   type CopyDisk,
+  type CopySnapshot,
+  type DiskName,
   type DiskStore,
   diskFull,
   diskStoreFailed,
   isUuid,
   type WantedDisk,
+  type WantedSnapshot,
 } from "@innkeeper/core";
 import { checkBase, keepBase } from "./disk-base.js";
-import { QCOW2_HEADER_BYTES, readQcow2Header } from "./qcow2-header.js";
-import { createQcow2 } from "./qemu-img.js";
+import {
+  makeStateFile,
+  presentSnapshots,
+  removeOffline,
+  removeState,
+  restoreOffline,
+  takeOffline,
+} from "./file-snapshots.js";
+import { QCOW2_HEADER_BYTES, QCOW2_SNAPSHOT_COUNT_AT, readQcow2Header } from "./qcow2-header.js";
+import { createQcow2, growQcow2 } from "./qemu-img.js";
 
 const MIB = 1024 * 1024;
 /** The size of a file's block in `stat`, whatever the file system's is. */
 const STAT_BLOCK_BYTES = 512;
 const BASE = "base";
-const FILE = { root: "root.qcow2", data: "data.qcow2" } as const;
+const SUFFIX = ".qcow2";
+/** What comes and goes while the guest is there. */
+const COMES_AND_GOES = /^disk-[a-z0-9-]+\.qcow2(\.new)?$/;
 /** While it is made. */
 const NEW = ".new";
+const REMOVE = { recursive: true, force: true } as const;
 
 export interface FileDiskStoreOptions {
   readonly directory: string;
@@ -52,19 +66,71 @@ class FileDiskStore implements DiskStore {
   prepare(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]> {
     return this.#inTurn(async () => {
       const directory = this.#of(guestUid);
-      const present = await namesIn(directory);
-      const missing = wanted.filter(({ name }) => !present.includes(FILE[name]));
-      if (missing.length > 0) await this.#make(directory, missing);
-      return wanted.map(({ name }) => ({
-        path: path.join(directory, FILE[name]),
-        format: "qcow2" as const,
-      }));
+      const smaller = await this.#makeMissing(directory, wanted);
+      for (const { name, sizeMib } of smaller) {
+        await growQcow2({ directory, file: fileOf(name), sizeMib });
+        await syncFile(path.join(directory, fileOf(name)));
+      }
+      return copyDisks(directory, wanted);
     });
+  }
+
+  add(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]> {
+    return this.#inTurn(async () => {
+      const directory = this.#of(guestUid);
+      await this.#makeMissing(directory, wanted);
+      return copyDisks(directory, wanted);
+    });
+  }
+
+  keepOnly(guestUid: string, names: readonly DiskName[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const directory = this.#of(guestUid);
+      const kept = names.map(fileOf);
+      for (const file of await namesIn(directory)) {
+        const isOld = COMES_AND_GOES.test(file) && !kept.includes(file);
+        if (isOld) await rm(path.join(directory, file), { force: true });
+      }
+      if ((await namesIn(directory)).length === 0) await rm(directory, REMOVE);
+    });
+  }
+
+  snapshots(guestUid: string): Promise<ReadonlyMap<string, { readonly isWhole: boolean }>> {
+    return this.#inTurn(() => presentSnapshots(this.#of(guestUid)));
+  }
+
+  makeRoom(guestUid: string, snapshot: WantedSnapshot): Promise<CopySnapshot> {
+    return this.#inTurn(async () => {
+      const directory = this.#of(guestUid);
+      const { uid, hasMemory, memoryMib } = snapshot;
+      let needBytes = memoryMib * MIB;
+      for (const name of (await namesIn(directory)).filter(isDisk)) {
+        needBytes += (await sizesOf(path.join(directory, name))).sizeBytes;
+      }
+      await this.#checkSpace(Math.ceil(needBytes / MIB));
+      return { uid, statePath: hasMemory ? await makeStateFile(directory, uid) : undefined };
+    });
+  }
+
+  takeSnapshot(guestUid: string, uid: string): Promise<void> {
+    return this.#inTurn(() => takeOffline(this.#of(guestUid), uid));
+  }
+
+  removeSnapshot(guestUid: string, uid: string): Promise<void> {
+    return this.#inTurn(() => removeOffline(this.#of(guestUid), uid));
+  }
+
+  removeState(guestUid: string, uid: string): Promise<void> {
+    return this.#inTurn(() => removeState(this.#of(guestUid), uid));
+  }
+
+  restoreSnapshot(guestUid: string, uid: string): Promise<CopySnapshot> {
+    return this.#inTurn(() => restoreOffline(this.#of(guestUid), uid));
   }
 
   remove(guestUid: string): Promise<void> {
     return this.#inTurn(async () => {
-      await rm(this.#of(guestUid), { recursive: true, force: true });
+      await rm(this.#of(guestUid), REMOVE);
     });
   }
 
@@ -83,14 +149,33 @@ class FileDiskStore implements DiskStore {
     return done;
   }
 
-  async #make(directory: string, missing: readonly WantedDisk[]): Promise<void> {
+  /** Answers with those that are there and smaller. There is room for all of it (K4). */
+  async #makeMissing(
+    directory: string,
+    wanted: readonly WantedDisk[],
+  ): Promise<readonly WantedDisk[]> {
+    const present = await namesIn(directory);
+    const missing = wanted.filter(({ name }) => !present.includes(fileOf(name)));
+    let needBytes = missing.reduce((sum, { sizeMib }) => sum + sizeMib * MIB, 0);
+    const smaller: WantedDisk[] = [];
+    for (const disk of wanted.filter((each) => !missing.includes(each))) {
+      const bytes = (await sizesOf(path.join(directory, fileOf(disk.name)))).sizeBytes;
+      if (bytes >= disk.sizeMib * MIB) continue;
+      needBytes += disk.sizeMib * MIB - bytes;
+      smaller.push(disk);
+    }
     for (const { base } of missing) if (base !== undefined) await checkBase(base);
-    await this.#checkSpace(missing);
+    if (needBytes > 0) await this.#checkSpace(Math.ceil(needBytes / MIB));
+    if (missing.length > 0) await this.#make(directory, missing);
+    return smaller;
+  }
+
+  async #make(directory: string, missing: readonly WantedDisk[]): Promise<void> {
     await mkdir(directory, { mode: 0o700, recursive: true });
     const made: string[] = [];
     try {
       for (const disk of missing) {
-        made.push(FILE[disk.name]);
+        made.push(fileOf(disk.name));
         await makeDisk(directory, disk);
       }
       await syncFile(this.directory);
@@ -102,13 +187,13 @@ class FileDiskStore implements DiskStore {
   }
 
   /** K4: what is left, less what the present disks may still grow by. */
-  async #checkSpace(missing: readonly WantedDisk[]): Promise<void> {
-    const needMib = missing.reduce((sum, { sizeMib }) => sum + sizeMib, 0);
+  async #checkSpace(needMib: number): Promise<void> {
     let leftBytes = await this.freeBytes();
     for (const uid of (await readdir(this.directory)).filter(isUuid)) {
       const directory = path.join(this.directory, uid);
       for (const name of await namesIn(directory)) {
-        leftBytes -= await growthBytes(path.join(directory, name));
+        if (!name.endsWith(SUFFIX)) continue;
+        leftBytes -= (await sizesOf(path.join(directory, name))).growthBytes;
       }
     }
     const haveMib = Math.max(0, Math.floor(leftBytes / MIB));
@@ -116,9 +201,23 @@ class FileDiskStore implements DiskStore {
   }
 }
 
+function isDisk(file: string): boolean {
+  return file.endsWith(SUFFIX) && !file.startsWith("state-");
+}
+
+function fileOf(name: DiskName): string {
+  return `${name}${SUFFIX}`;
+}
+
+function copyDisks(directory: string, wanted: readonly WantedDisk[]): readonly CopyDisk[] {
+  return wanted.map(({ name, sizeMib }) => {
+    return { name, sizeMib, path: path.join(directory, fileOf(name)), format: "qcow2" };
+  });
+}
+
 /** Seen under its name only when it is whole (K3). */
 async function makeDisk(directory: string, { name, sizeMib, base }: WantedDisk): Promise<void> {
-  const file = `${FILE[name]}${NEW}`;
+  const file = `${fileOf(name)}${NEW}`;
   const below = base && { file: BASE, format: base.format };
   await rm(path.join(directory, file), { force: true });
   if (base !== undefined) {
@@ -127,28 +226,29 @@ async function makeDisk(directory: string, { name, sizeMib, base }: WantedDisk):
   }
   await createQcow2({ directory, file, sizeMib, base: below });
   await syncFile(path.join(directory, file));
-  await rename(path.join(directory, file), path.join(directory, FILE[name]));
+  await rename(path.join(directory, file), path.join(directory, fileOf(name)));
   await syncFile(directory);
 }
 
 /** Leaves a directory that holds a whole disk, and nothing of one that holds none. */
 async function removeUnused(directory: string): Promise<void> {
   const names = await namesIn(directory);
-  const isUsed = names.some((name) => Object.values<string>(FILE).includes(name));
+  const isUsed = names.some((name) => name.endsWith(SUFFIX));
   if (isUsed) return;
   for (const name of names) await rm(path.join(directory, name), { force: true });
   await rmdir(directory);
 }
 
-async function growthBytes(file: string): Promise<number> {
-  if (!file.endsWith(".qcow2")) return 0;
+/** What the guest sees, and by how much the file may grow: each snapshot may keep a whole disk. */
+async function sizesOf(file: string): Promise<{ sizeBytes: number; growthBytes: number }> {
   const handle = await open(file, "r");
   try {
     const bytes = Buffer.alloc(QCOW2_HEADER_BYTES);
     await handle.read(bytes, 0, bytes.length, 0);
-    const sizeBytes = sizeWithin(bytes);
     const { blocks } = await handle.stat();
-    return Math.max(0, sizeBytes - blocks * STAT_BLOCK_BYTES);
+    const sizeBytes = sizeWithin(bytes);
+    const mostBytes = sizeBytes * (1 + bytes.readUInt32BE(QCOW2_SNAPSHOT_COUNT_AT));
+    return { sizeBytes, growthBytes: Math.max(0, mostBytes - blocks * STAT_BLOCK_BYTES) };
   } finally {
     await handle.close();
   }

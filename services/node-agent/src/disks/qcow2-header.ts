@@ -11,6 +11,8 @@ const MAGIC = 0x5146_49fb;
 const BACKING_FILE_OFFSET_AT = 8;
 const SIZE_AT = 24;
 const CRYPT_METHOD_AT = 32;
+/** How many snapshots the file holds: four bytes, big-endian. */
+export const QCOW2_SNAPSHOT_COUNT_AT = 60;
 const INCOMPATIBLE_FEATURES_AT = 72;
 /** Dirty, compression type, extended L2 entries: all within the file itself. */
 const HARMLESS_FEATURES = 0b11001n;

@@ -20,9 +20,29 @@ export interface Qcow2File {
 /** The base is not opened here: it was looked at before. @throws `precondition`. */
 export async function createQcow2({ directory, file, sizeMib, base }: Qcow2File): Promise<void> {
   const below = base === undefined ? [] : ["-u", "-F", base.format, "-b", base.file];
-  const args = ["create", "-q", "-f", "qcow2", ...below, file, `${sizeMib}M`];
+  await qemuImg(directory, ["create", "-q", "-f", "qcow2", ...below, file, `${sizeMib}M`]);
+}
+
+/** No other process may have it open. @throws `precondition`. */
+export async function growQcow2({
+  directory,
+  file,
+  sizeMib,
+}: Omit<Qcow2File, "base">): Promise<void> {
+  await qemuImg(directory, ["resize", "-q", "-f", "qcow2", file, `${sizeMib}M`]);
+}
+
+/** Names of the snapshots that the file holds, also while a machine has it open. */
+export async function snapshotsIn(directory: string, file: string): Promise<string[]> {
+  const text = await qemuImg(directory, ["info", "-U", "-f", "qcow2", "--output=json", file]);
+  const { snapshots = [] } = JSON.parse(text) as { snapshots?: readonly { name: string }[] };
+  return snapshots.map(({ name }) => name);
+}
+
+/** @returns what it prints. @throws `precondition` with its last words. */
+export async function qemuImg(cwd: string, args: readonly string[]): Promise<string> {
   try {
-    await promisify(execFile)(PROGRAM, args, { cwd: directory, timeout: TIMEOUT_MS });
+    return (await promisify(execFile)(PROGRAM, args, { cwd, timeout: TIMEOUT_MS })).stdout;
   } catch (error) {
     throw isMissing(error)
       ? diskStoreFailed(`${PROGRAM} is not installed (Debian: qemu-utils)`, error)

@@ -12,6 +12,10 @@ export async function listCopies(stateDirectory: string): Promise<CopyRef[]> {
   return names.map(parseCopyName).filter((ref) => ref !== undefined);
 }
 
+export function isCopyName(name: string): boolean {
+  return parseCopyName(name) !== undefined;
+}
+
 function parseCopyName(name: string): CopyRef | undefined {
   const at = name.lastIndexOf(".");
   const guestUid = name.slice(0, Math.max(at, 0));

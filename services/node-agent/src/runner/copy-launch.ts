@@ -3,15 +3,17 @@ import { type CopyLaunch, type GuestAssignment, seedFiles } from "@innkeeper/cor
 
 export function copyLaunch(
   assignment: GuestAssignment,
-  prepared: Pick<CopyLaunch, "boot" | "disks" | "isIncoming">,
+  prepared: Pick<CopyLaunch, "boot" | "disks" | "isIncoming" | "restore">,
 ): CopyLaunch {
   const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMibMax } = assignment;
+  const limits = assignment.limits && { limits: assignment.limits };
   const size = { vcpuCount, cpuMillis, memoryMib: memoryMibMax };
   const { macAddress, ipAddress, forwards } = assignment;
   const network = { macAddress, ipAddress, forwards };
   const told = toldOf(assignment);
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
-  return { guestUid, epoch, mode, ...size, network, ...told, hasGuestAgent, ...prepared };
+  const given = { ...size, ...limits, network, ...told };
+  return { guestUid, epoch, mode, ...given, hasGuestAgent, ...prepared };
 }
 
 /** A guest on a bridge is told its address in any case: nobody else tells it. */

@@ -5,13 +5,14 @@ import {
   type GuestAssignment,
   type ImageBlob,
   type ImageManifest,
+  type Restore,
 } from "@innkeeper/core";
 import type { RunnerContext } from "./runner-context.js";
 import { wantedDisks } from "./wanted-disks.js";
 
 type BlobPaths = ReadonlyMap<ImageBlob["role"], string>;
 
-export type CopySources = Pick<CopyLaunch, "boot" | "disks">;
+export type CopySources = Pick<CopyLaunch, "boot" | "disks" | "restore">;
 
 /**
  * Blobs and disks of the guest, on this node. @throws `unavailable` when a blob cannot be fetched
@@ -20,11 +21,15 @@ export type CopySources = Pick<CopyLaunch, "boot" | "disks">;
 export async function prepareSources(
   context: RunnerContext,
   assignment: GuestAssignment,
+  restore: Restore | undefined,
 ): Promise<CopySources> {
   const paths = await fetchBlobs(context, assignment);
   const boot = bootOf(assignment, paths);
   const wanted = wantedDisks(assignment, paths);
-  return { boot, disks: await context.disks.prepare(assignment.guestUid, wanted) };
+  const { guestUid } = assignment;
+  const restored = restore && (await context.disks.restoreSnapshot(guestUid, restore.snapshotUid));
+  const disks = await context.disks.prepare(guestUid, wanted);
+  return { boot, disks, ...(restored && restore?.hasMemory && { restore: restored }) };
 }
 
 async function fetchBlobs(context: RunnerContext, { image }: GuestAssignment): Promise<BlobPaths> {

@@ -6,6 +6,7 @@
  * A2 An assignment with a lower intent or epoch than one taken is ignored.
  */
 import {
+  type AppliedResources,
   afterExit,
   afterLaunch,
   assertNever,
@@ -13,7 +14,6 @@ import {
   type CopyExit,
   type CopyPlan,
   type CopyReport,
-  type CopyResources,
   type CopyState,
   type CopyView,
   type Engine,
@@ -34,8 +34,10 @@ import { BootWatch } from "./boot-watch.js";
 import { copyLaunch } from "./copy-launch.js";
 import { type CopySources, prepareSources } from "./fetch-image.js";
 import type { GuestCopies } from "./guest-access.js";
+import { GuestDisks } from "./guest-disks.js";
 import { OutgoingMigration } from "./outgoing-migration.js";
-import { ResourceSetter } from "./resource-setter.js";
+import { appliedBy, ResourceSetter } from "./resource-setter.js";
+import { LOST_COPY, memoryOf } from "./restart-memory.js";
 import type { RunnerContext } from "./runner-context.js";
 
 /** Pause after an act that failed, before it is tried again. */
@@ -60,8 +62,7 @@ export class GuestRunner {
   #isClosed = false;
   #cancelWake: () => void = () => undefined;
   #stopAskedAtMs: number | undefined;
-  /** Until they were removed: an earlier process may have made some. */
-  #mayHaveDisks = true;
+  readonly #disks: GuestDisks;
   #incomingUri: string | undefined;
   #launchedWith: LaunchSize | undefined;
   readonly #resources: ResourceSetter;
@@ -79,10 +80,11 @@ export class GuestRunner {
     this.#assignment = entry.assignment;
     this.#memory = memoryOf(entry);
     this.#launchedWith = entry.launchedWith;
+    this.#disks = new GuestDisks(context, entry.restoredEpoch);
     this.#resources = new ResourceSetter(context, () => this.kick());
     this.#boot = new BootWatch(context.clock);
     if (adopted) this.#attach(adopted);
-    else if (entry.launchedEpoch !== undefined) this.#forgetLostCopy(entry.launchedEpoch);
+    else if (entry.launchedEpoch !== undefined) this.#remember(LOST_COPY, entry.launchedEpoch);
   }
 
   get guestUid(): string {
@@ -106,6 +108,7 @@ export class GuestRunner {
     this.#stopAskedAtMs = undefined;
     this.#outgoing.renew({ isSending: assignment.desired === "sending" });
     this.#resources.retry();
+    this.#disks.follow(known, assignment);
     return this.#entry();
   }
 
@@ -141,6 +144,7 @@ export class GuestRunner {
       startedAtMs: this.#memory.startedAtMs,
       lastExit: this.#memory.lastExit,
       error: this.#outgoing.error ?? this.#resources.error ?? this.#memory.failure,
+      changeError: this.#resources.error ?? this.#disks.error,
       incomingUri: this.#state === "incoming" ? this.#incomingUri : undefined,
       migration: this.#outgoing.progress,
       launchedWith: this.#copy && this.#launchedWith,
@@ -215,7 +219,7 @@ export class GuestRunner {
       sendError: this.#outgoing.error,
       stopAskedAtMs: this.#stopAskedAtMs,
       ...this.#resources.view,
-      mayHaveDisks: this.#mayHaveDisks,
+      ...this.#disks.view,
       nowMs: this.context.clock.nowMs(),
     };
   }
@@ -239,7 +243,7 @@ export class GuestRunner {
   }
 
   async #do(action: CopyAction): Promise<void> {
-    const copy = this.#copy;
+    const [copy, assignment] = [this.#copy, this.#assignment];
     switch (action) {
       case "launch":
         return await this.#launch(false);
@@ -255,15 +259,15 @@ export class GuestRunner {
       case "destroy":
         return await this.#destroy();
       case "remove-disks":
-        await this.context.disks.remove(this.guestUid);
-        this.#mayHaveDisks = false;
-        return;
+        return await this.#disks.removeAll(this.guestUid);
+      case "settle-disks":
+        return await this.#disks.settle(assignment, () => this.#assignment === assignment);
       case "migrate":
         return this.#migrate();
       case "cancel-migration":
         return await this.#outgoing.cancel(copy);
       case "set-resources":
-        if (copy !== undefined) this.#resources.begin(copy, this.#assignment);
+        if (copy !== undefined) this.#resources.begin(copy, assignment);
         return;
       default:
         return assertNever(action, "copy action");
@@ -275,18 +279,21 @@ export class GuestRunner {
     const assignment = this.#assignment;
     const sources = await this.#prepare(assignment);
     if (this.#assignment !== assignment) return;
+    const { restoredEpoch } = this.#disks;
     this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
     try {
       const launch = copyLaunch(assignment, { ...(await sources()), isIncoming });
+      this.#disks.restoredEpoch = assignment.restore?.epoch;
       this.#launchedWith = { vcpuCount: launch.vcpuCount, memoryMib: launch.memoryMib };
       await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
       const copy = await this.#engine().launch(launch);
-      this.#attach(copy, launch);
+      this.#attach(copy, appliedBy(assignment));
       if (!isIncoming) this.#boot.begin(copy, assignment.image.ready);
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {
       const { message } = toDomainError(error);
       this.#log().warn({ error }, "a launch failed");
+      this.#disks.restoredEpoch = restoredEpoch;
       await this.#copy?.destroy();
       await this.#end({ reason: "engine-error", message }, assignment.epoch);
     }
@@ -297,8 +304,9 @@ export class GuestRunner {
    * of the guest. Anything else that is wrong with them or its disks fails the launch.
    */
   async #prepare(assignment: GuestAssignment): Promise<() => Promise<CopySources>> {
-    this.#mayHaveDisks = true;
-    const preparing = prepareSources(this.context, assignment);
+    this.#disks.expect();
+    const restore = this.#disks.restoreDue(assignment);
+    const preparing = prepareSources(this.context, assignment, restore);
     try {
       await preparing;
     } catch (error) {
@@ -314,7 +322,7 @@ export class GuestRunner {
     return found;
   }
 
-  #attach(copy: EngineCopy, applied?: CopyResources): void {
+  #attach(copy: EngineCopy, applied?: AppliedResources): void {
     this.#copy = copy;
     this.#resources.attach(copy, applied);
     copy.onChange(() => this.kick());
@@ -376,24 +384,14 @@ export class GuestRunner {
     this.#cancelWake = clock.schedule(Math.max(0, atMs - clock.nowMs()), () => this.kick());
   }
 
-  /** A copy was launched by an earlier agent process and is no longer there. */
-  #forgetLostCopy(epoch: number): void {
-    this.#remember({ reason: "killed", message: "it ended while no agent was watching" }, epoch);
-  }
-
   #entry(): JournalEntry {
     return {
       assignment: this.#assignment,
       launchedEpoch: this.#copy?.ref.epoch,
       launchedWith: this.#launchedWith,
       ...this.#memory,
+      restoredEpoch: this.#disks.restoredEpoch,
       updatedAtMs: this.context.clock.nowMs(),
     };
   }
-}
-
-function memoryOf(entry: JournalEntry): RestartMemory {
-  const { startCount, restartCount, restartsInARow, startedAtMs } = entry;
-  const { lastExit, failure, restartAtMs } = entry;
-  return { startCount, restartCount, restartsInARow, startedAtMs, lastExit, failure, restartAtMs };
 }

@@ -1,8 +1,42 @@
 /** Which disks a guest has: one that it boots from, or a blank one beside its kernel, or none. */
-import { assert, type BlobRole, type GuestAssignment, type WantedDisk } from "@innkeeper/core";
+import {
+  assert,
+  type BlobRole,
+  type DiskName,
+  type GuestAssignment,
+  type WantedDisk,
+} from "@innkeeper/core";
+
+/** The first disk, then the data disks in their order. */
+export function wantedDisks(
+  assignment: GuestAssignment,
+  paths: ReadonlyMap<BlobRole, string>,
+): readonly WantedDisk[] {
+  return [...firstDisk(assignment, paths), ...dataDisksOf(assignment)];
+}
+
+/** The same of a guest whose first disk is there already: nothing is said of what it began as. */
+export function presentDisks(assignment: GuestAssignment): readonly WantedDisk[] {
+  const { image, diskMib } = assignment;
+  const sizeMib = Math.max(diskMib, image.diskMib);
+  const name = image.kind === "disk" ? ("root" as const) : ("data" as const);
+  const hasFirst = image.kind !== "rootfs" && sizeMib > 0;
+  const first = hasFirst ? [{ name, sizeMib, base: undefined }] : [];
+  return [...first, ...dataDisksOf(assignment)];
+}
+
+export function dataDiskNames(assignment: GuestAssignment): readonly DiskName[] {
+  return dataDisksOf(assignment).map(({ name }) => name);
+}
+
+function dataDisksOf({ dataDisks = [] }: GuestAssignment): readonly WantedDisk[] {
+  return dataDisks.map(({ name, sizeMib }) => {
+    return { name: `disk-${name}` as const, sizeMib, base: undefined };
+  });
+}
 
 /** A container's files are not on a disk of its own. */
-export function wantedDisks(
+function firstDisk(
   { image, diskMib }: GuestAssignment,
   paths: ReadonlyMap<BlobRole, string>,
 ): readonly WantedDisk[] {

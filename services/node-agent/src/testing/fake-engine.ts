@@ -4,11 +4,13 @@
  */
 import type {
   ConsoleInput,
+  CopyDisk,
   CopyExit,
   CopyLaunch,
   CopyRef,
   CopyResources,
   CopyRunState,
+  CopySnapshot,
   CopyUsage,
   Engine,
   EngineCopy,
@@ -77,6 +79,8 @@ export class FakeCopy implements EngineCopy {
   readonly ended: Promise<CopyExit>;
   #resolveEnded: (exit: CopyExit) => void = () => undefined;
   #listener: () => void = () => undefined;
+  /** Snapshots fail with it. */
+  snapshotError: DomainError | undefined;
   /** Changes of resources wait for `endResize`. */
   isSlowToResize = false;
   #resizing: { resolve: () => void; reject: (e: Error) => void } | undefined;
@@ -114,6 +118,22 @@ export class FakeCopy implements EngineCopy {
       this.#resizing = { resolve, reject };
       if (!this.isSlowToResize) resolve();
     });
+  }
+
+  setDisks(disks: readonly CopyDisk[]): Promise<void> {
+    if (disks.length > 0) this.#note(`disks ${disks.map(({ name }) => name).join(" ")}`);
+    return Promise.resolve();
+  }
+
+  takeSnapshot({ statePath }: CopySnapshot): Promise<void> {
+    this.#note(`snapshot${statePath === undefined ? "" : " with memory"}`);
+    const error = this.snapshotError;
+    return error === undefined ? Promise.resolve() : Promise.reject(error);
+  }
+
+  removeSnapshot(): Promise<void> {
+    this.#note("remove snapshot");
+    return Promise.resolve();
   }
 
   /** The change that is under way is made, or cannot be. */

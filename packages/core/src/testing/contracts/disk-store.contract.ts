@@ -27,6 +27,8 @@ export function diskStoreContract(name: string, open: () => Promise<DiskStoreUnd
       await subject.close();
     });
     preparing();
+    changing();
+    snapshots();
     removing();
     refusing();
   });
@@ -69,6 +71,92 @@ function preparing(): void {
     expect(await subject.disks.prepare(A, [])).toEqual([]);
     expect(await subject.disks.list()).toEqual([]);
   });
+}
+
+function changing(): void {
+  it("lets a disk grow and never shrink, also for the next process", async () => {
+    await subject.disks.prepare(A, [data(3)]);
+    await subject.disks.prepare(A, [data(5)]);
+    await subject.disks.prepare(A, [data(4)]);
+    const most = subject.capacityMib - 5;
+    await expect(subject.disks.prepare(B, [data(most + 1)])).rejects.toMatchObject({
+      metadata: { needMib: String(most + 1) },
+    });
+    const next = await subject.reopen();
+    expect(await next.prepare(A, [data(5)])).toMatchObject([{ name: "data", sizeMib: 5 }]);
+  });
+
+  it("refuses to let a disk grow beyond what there is room for (K4)", async () => {
+    await subject.disks.prepare(A, [data(3)]);
+    const grown = subject.disks.prepare(A, [data(subject.capacityMib * 2)]);
+    await expect(grown).rejects.toMatchObject({ reason: "DISK_FULL" });
+    const added = subject.disks.add(A, [data(subject.capacityMib * 2)]);
+    await expect(added).rejects.toMatchObject({ reason: "DISK_FULL" });
+  });
+
+  it("adds disks to those of a copy, and takes away only those that come and go", async () => {
+    const first = data(3);
+    const before = await subject.disks.prepare(A, [first]);
+    const after = await subject.disks.add(A, [first, coming("a"), coming("b")]);
+    expect(after.map(({ name }) => name)).toEqual(["data", "disk-a", "disk-b"]);
+    expect(after[0]).toEqual(before[0]);
+    await subject.disks.keepOnly(A, ["disk-b"]);
+    await subject.disks.keepOnly(A, ["disk-b"]);
+    const room = subject.capacityMib - 3 - 2;
+    expect(await subject.disks.prepare(B, [data(room)])).toHaveLength(1);
+    await expect(subject.disks.add(A, [first, coming("a")])).rejects.toMatchObject({
+      reason: "DISK_FULL",
+    });
+  });
+
+  it("knows nothing of a guest whose last disk has gone", async () => {
+    await subject.disks.add(A, [coming("a")]);
+    await subject.disks.keepOnly(A, []);
+    await subject.disks.keepOnly(B, []);
+    expect(await subject.disks.list()).toEqual([]);
+  });
+}
+
+function snapshots(): void {
+  const S = "00000000-0000-4000-8000-0000000000c1";
+  const wanted = { uid: S, hasMemory: false, memoryMib: 0, isNew: true };
+
+  it("holds a snapshot of all disks until it is removed, also for the next process", async () => {
+    const disk = [data(3)];
+    await subject.disks.prepare(A, disk);
+    expect((await subject.disks.snapshots(A)).size).toBe(0);
+    expect((await subject.disks.snapshots(B)).size).toBe(0);
+    const { uid, statePath } = await subject.disks.makeRoom(A, wanted);
+    expect([uid, statePath]).toEqual([S, undefined]);
+    await subject.disks.takeSnapshot(A, S);
+    const next = await subject.reopen();
+    expect([...(await next.snapshots(A))]).toEqual([[S, { isWhole: true }]]);
+    expect(await next.restoreSnapshot(A, S)).toEqual({ uid: S, statePath: undefined });
+    expect(await next.restoreSnapshot(A, S)).toEqual({ uid: S, statePath: undefined });
+    await next.removeSnapshot(A, S);
+    await next.removeSnapshot(A, S);
+    expect((await next.snapshots(A)).size).toBe(0);
+    const gone = { kind: "not-found", reason: "SNAPSHOT_NOT_FOUND" };
+    await expect(next.restoreSnapshot(A, S)).rejects.toMatchObject(gone);
+  });
+
+  it("makes no room that is not there, and counts what a snapshot may keep (K4)", async () => {
+    const half = Math.ceil(subject.capacityMib * 0.4);
+    await subject.disks.prepare(A, [data(half)]);
+    await subject.disks.makeRoom(A, wanted);
+    await subject.disks.takeSnapshot(A, S);
+    const other = "00000000-0000-4000-8000-0000000000c2";
+    await expect(subject.disks.makeRoom(A, { ...wanted, uid: other })).rejects.toMatchObject({
+      reason: "DISK_FULL",
+    });
+    await expect(subject.disks.prepare(B, [data(half)])).rejects.toMatchObject({
+      reason: "DISK_FULL",
+    });
+  });
+}
+
+function coming(name: string): WantedDisk {
+  return { name: `disk-${name}`, sizeMib: 2, base: undefined };
 }
 
 function removing(): void {

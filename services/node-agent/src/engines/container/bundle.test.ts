@@ -1,6 +1,6 @@
 import type { CopyLaunch } from "@innkeeper/core";
 import { describe, expect, it } from "vitest";
-import { bundleConfig, limitsOf } from "./bundle.js";
+import { bundleConfig, limitsOf, PIDS_MAX } from "./bundle.js";
 import { ALLOWED } from "./seccomp-profile.js";
 
 const LAUNCH: CopyLaunch = {
@@ -52,6 +52,7 @@ describe("the configuration of a container", () => {
     expect(limitsOf(LAUNCH, true)).toEqual({
       memory: { limit, swap: limit },
       cpu: { shares: 1536, quota: 150_000, period: 100_000 },
+      pids: { limit: PIDS_MAX },
     });
     expect(limitsOf(LAUNCH, false).memory).toEqual({ limit });
     expect(limitsOf({ cpuMillis: 1, memoryMib: 1 }, true).cpu).toMatchObject({

@@ -11,7 +11,7 @@ import { type CopyLaunch, type CopyResources, precondition } from "@innkeeper/co
 import { GUEST_IDS } from "./id-range.js";
 import { SECCOMP_PROFILE } from "./seccomp-profile.js";
 
-/** Processes and threads of one guest. */
+/** Processes and threads of one guest, unless it asks for another number. */
 export const PIDS_MAX = 2048;
 export const CPU_PERIOD_US = 100_000;
 const CPU_SHARES_PER_CPU = 1024;
@@ -69,7 +69,6 @@ export function bundleConfig(launch: CopyLaunch, options: BundleOptions): object
       resources: {
         devices: [{ allow: false, access: "rwm" }],
         ...limitsOf(launch, options.canLimitSwap),
-        pids: { limit: PIDS_MAX },
       },
       seccomp: SECCOMP_PROFILE,
       maskedPaths: MASKED_PATHS,
@@ -104,10 +103,12 @@ function processOf(args: readonly string[], commandLine: string, files: number):
 export interface Limits {
   readonly memory: { readonly limit: number; readonly swap?: number };
   readonly cpu: { readonly shares: number; readonly quota: number; readonly period: number };
+  readonly pids: { readonly limit: number };
 }
 
 /** The part of `linux.resources` that can be changed while the container runs (C2). */
-export function limitsOf({ cpuMillis, memoryMib }: CopyResources, canLimitSwap: boolean): Limits {
+export function limitsOf(resources: CopyResources, canLimitSwap: boolean): Limits {
+  const { cpuMillis, memoryMib, limits } = resources;
   const limit = memoryMib * MIB;
   const shares = Math.floor((cpuMillis * CPU_SHARES_PER_CPU) / 1000);
   const quota = Math.floor((cpuMillis * CPU_PERIOD_US) / 1000);
@@ -118,6 +119,7 @@ export function limitsOf({ cpuMillis, memoryMib }: CopyResources, canLimitSwap: 
       quota: Math.max(CPU_QUOTA_US_MIN, quota),
       period: CPU_PERIOD_US,
     },
+    pids: { limit: limits?.pidsMax || PIDS_MAX },
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type Clock,
   type ConsoleChunk,
   type ConsoleInput,
+  type CopyDisk,
   type CopyExit,
   type CopyRef,
   type CopyResources,
@@ -14,6 +15,8 @@ import {
   type ExecRequest,
   type LaunchSize,
   type Logger,
+  noDiskHotplug,
+  noSnapshots,
   precondition,
 } from "@innkeeper/core";
 import { limitsOf } from "./bundle.js";
@@ -83,6 +86,20 @@ export class ContainerCopy implements EngineCopy {
     if (cgroup.memoryBytes > resources.memoryMib * MIB) throw notGivenBack(resources);
     const file = await directory.writeLimits(limitsOf(resources, canLimitSwap()));
     await this.#do({ act: "update", file });
+  }
+
+  /** @throws `precondition`: it has none, and its engine refused to launch one with some. */
+  setDisks(disks: readonly CopyDisk[]): Promise<void> {
+    if (disks.length === 0) return Promise.resolve();
+    return Promise.reject(noDiskHotplug());
+  }
+
+  takeSnapshot(): Promise<never> {
+    return Promise.reject(noSnapshots("a container has no disk of its own"));
+  }
+
+  removeSnapshot(): Promise<void> {
+    return Promise.resolve();
   }
 
   usage(): Promise<CopyUsage | undefined> {

@@ -15,7 +15,13 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { CopyLaunch, CopyRef, EngineCopy, ExecRequest } from "@innkeeper/core";
+import {
+  type CopyLaunch,
+  type CopyRef,
+  type EngineCopy,
+  type ExecRequest,
+  NO_LIMITS,
+} from "@innkeeper/core";
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { silentLogger } from "@innkeeper/core/testing";
 import { engineContract } from "@innkeeper/core/testing/contracts/engine.contract";
@@ -231,6 +237,18 @@ whereTheyRun("the resources of a guest", () => {
     }
   });
 
+  it("hold no more processes than it asked for, from its start and after a change", async () => {
+    const limits = { ...NO_LIMITS, pidsMax: 7 };
+    const copy = await run(["/bin/sleep", "60"], { limits });
+    const group = new Cgroup(copyName(copy.ref));
+    expect(pidsMaxOn(group)).toBe("7");
+    const size = { cpuMillis: 1000, memoryMib: 64 };
+    await bench.harness.settle(copy.setResources({ ...size, limits: { ...limits, pidsMax: 9 } }));
+    expect(pidsMaxOn(group)).toBe("9");
+    await bench.harness.settle(copy.setResources(size));
+    expect(pidsMaxOn(group)).toBe(String(PIDS_MAX));
+  });
+
   it("are not taken from it by force: what it holds, it holds", async () => {
     const copy = await runShell(
       "dd if=/dev/zero of=/dev/shm/x bs=1M count=40; echo full; sleep 60",
@@ -320,8 +338,7 @@ whereTheyRun("a guest that means harm", () => {
       memoryMib: 1024,
     });
     const group = new Cgroup(copyName(bomb.ref));
-    const most = path.join(CGROUP_ROOT, "pids", group.path, "pids.max");
-    if (existsSync(most)) expect(readFileSync(most, "utf8").trim()).toBe(String(PIDS_MAX));
+    expect(pidsMaxOn(group)).toBe(String(PIDS_MAX));
     await bench.harness.waitUntil("the bomb has grown", async () => refusedForks(group) > 0);
     const beat = await bench.lastBeat(neighbour);
     await bench.waitForBeat(neighbour, beat + 2);
@@ -394,11 +411,11 @@ function withBench(): void {
 
 async function run(
   command: readonly string[],
-  { commandLine = "", memoryMib = 64 } = {},
+  { commandLine = "", memoryMib = 64, limits = NO_LIMITS } = {},
 ): Promise<EngineCopy> {
   const launch = bench.harness.launchOf("lasting");
   const boot = { kind: "rootfs", rootfsPath: ROOTFS, command, commandLine } as const;
-  return await bench.launch({ ...launch, memoryMib, boot });
+  return await bench.launch({ ...launch, memoryMib, limits, boot });
 }
 
 async function runShell(script: string, options = {}): Promise<EngineCopy> {
@@ -420,6 +437,12 @@ function limitsOn({ path: name }: Cgroup): { memoryMib: number; cpuPercent: numb
   const memory = read(`memory${name}/memory.limit_in_bytes`, `${name}/memory.max`);
   const quota = read(`cpu${name}/cpu.cfs_quota_us`, `${name}/cpu.max`).split(" ")[0];
   return { memoryMib: Number(memory) / MIB, cpuPercent: Number(quota) / 1000 };
+}
+
+function pidsMaxOn({ path: name }: Cgroup): string {
+  const files = [`pids${name}/pids.max`, `${name}/pids.max`];
+  const file = files.map((each) => path.join(CGROUP_ROOT, each)).find((each) => existsSync(each));
+  return readFileSync(file ?? "no file of such a group", "utf8").trim();
 }
 
 function refusedForks(group: Cgroup): number {

@@ -17,6 +17,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
+import { sweepOrphanGroups } from "../orphan-groups.js";
 import { roundedStart } from "../rounded-start.js";
 import { bundleConfig } from "./bundle.js";
 import { Cgroup, canLimitSwap } from "./cgroup.js";
@@ -68,6 +69,7 @@ class ContainerEngine implements Engine {
   async probe(): Promise<EngineProbe> {
     this.#probed = undefined;
     await this.#roots.prune();
+    sweepOrphanGroups({ nowMs: this.options.clock.nowMs() });
     const { means, problems } = await this.#probeOnce();
     if (means === undefined) return { abilities: [], problems };
     const networkProblem = await whyNoNetwork();

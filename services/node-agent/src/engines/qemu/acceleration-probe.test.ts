@@ -5,7 +5,7 @@ import { type CopyLaunch, type EngineCopy, unavailable } from "@innkeeper/core";
 import { FakeClock } from "@innkeeper/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ProbeParts, probeAcceleration } from "./acceleration-probe.js";
-import type { QemuAcceleration } from "./machine.js";
+import type { QemuAcceleration } from "./modes.js";
 
 const MODES = ["hybrid", "paravirt", "full"];
 /** As short as can be: virtual time stands still until a guest has spoken. */

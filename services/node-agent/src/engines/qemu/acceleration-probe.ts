@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
 import { roundedStart } from "../rounded-start.js";
-import type { QemuAcceleration } from "./machine.js";
+import type { QemuAcceleration } from "./modes.js";
 import { QEMU_MODES, type QemuMode } from "./modes.js";
 
 export interface ProbeParts {
@@ -140,7 +140,7 @@ async function probeLaunch(
   const disk = path.join(scratch, "disk.raw");
   await copyFile(diskPath, disk);
   const boot = { kind: "disk", commandLine: "" } as const;
-  return { ...launch, boot, disks: [{ path: disk, format: "raw" }] };
+  return { ...launch, boot, disks: [{ name: "root", sizeMib: 1, path: disk, format: "raw" }] };
 }
 
 function whyOf(error: unknown): string {

@@ -5,6 +5,8 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
 
+const LIMITS = { cpuMillis: 1000, memoryMibMax: 2, threadsMax: 9 };
+
 let root: string;
 
 beforeEach(() => {
@@ -34,7 +36,12 @@ describe("version 1", () => {
       "cpu.shares": "",
     });
     kernelFiles("cpuacct/innkeeper/g.1", { "cpuacct.usage": "1234567890\n" });
-    kernelFiles("memory/innkeeper/g.1", { "memory.stat": "cache 99\ntotal_rss 3145729\n" });
+    kernelFiles("memory/innkeeper/g.1", {
+      "memory.stat": "cache 99\ntotal_rss 3145729\n",
+      "memory.limit_in_bytes": "",
+      "memory.oom_control": "oom_kill_disable 0\noom_kill 3\n",
+    });
+    kernelFiles("pids/innkeeper/g.1", { "pids.max": "max\n" });
   });
 
   it("can be used", () => {
@@ -42,13 +49,21 @@ describe("version 1", () => {
   });
 
   it("caps half a CPU as half of each period, and weighs it as half of one", () => {
-    new CopyCgroup("g.1", root).make(4711, 500);
+    new CopyCgroup("g.1", root).make(4711, { ...LIMITS, cpuMillis: 500 });
     expect(textOf("cpu/innkeeper/g.1/cpu.cfs_period_us")).toBe("100000");
     expect(textOf("cpu/innkeeper/g.1/cpu.cfs_quota_us")).toBe("50000");
     expect(textOf("cpu/innkeeper/g.1/cpu.shares")).toBe("512");
-    for (const hierarchy of ["cpu", "cpuacct", "memory"]) {
+    for (const hierarchy of ["cpu", "cpuacct", "memory", "pids"]) {
       expect(textOf(`${hierarchy}/innkeeper/g.1/cgroup.procs`)).toBe("4711");
     }
+  });
+
+  it("caps memory and threads, and knows when memory was the end", () => {
+    const cgroup = new CopyCgroup("g.1", root);
+    cgroup.make(4711, LIMITS);
+    expect(textOf("memory/innkeeper/g.1/memory.limit_in_bytes")).toBe("2097152");
+    expect(textOf("pids/innkeeper/g.1/pids.max")).toBe("9");
+    expect(cgroup.oomKills).toBe(3);
   });
 
   it("counts CPU time, and memory without the files that were read", () => {
@@ -63,6 +78,9 @@ describe("version 2", () => {
       "cpu.max": "",
       "cpu.weight": "",
       "cpu.stat": "usage_usec 2500000\n",
+      "memory.max": "",
+      "memory.events": "oom 1\noom_kill 1\n",
+      "pids.max": "",
       "memory.stat": "anon 1048576\nfile 99\n",
     });
   });
@@ -70,14 +88,17 @@ describe("version 2", () => {
   it("is asked for its controllers", () => {
     expect(whyNoCgroups(root)).toBeUndefined();
     for (const file of ["cgroup.subtree_control", "innkeeper/cgroup.subtree_control"]) {
-      expect(textOf(file)).toBe("+cpu +memory");
+      expect(textOf(file)).toBe("+cpu +memory +pids");
     }
   });
 
   it("caps two CPUs as two of each period", () => {
-    new CopyCgroup("g.1", root).make(4711, 2000);
+    new CopyCgroup("g.1", root).make(4711, { ...LIMITS, cpuMillis: 2000 });
     expect(textOf("innkeeper/g.1/cpu.max")).toBe("200000 100000");
     expect(textOf("innkeeper/g.1/cpu.weight")).toBe("79");
+    expect(textOf("innkeeper/g.1/memory.max")).toBe("2097152");
+    expect(textOf("innkeeper/g.1/pids.max")).toBe("9");
+    expect(new CopyCgroup("g.1", root).oomKills).toBe(1);
     expect(textOf("innkeeper/g.1/cgroup.procs")).toBe("4711");
   });
 
@@ -93,7 +114,7 @@ describe("a host without control groups", () => {
 
   it("limits and counts nothing, and leaves nothing behind", () => {
     const cgroup = new CopyCgroup("g.1", root);
-    cgroup.make(4711, 500);
+    cgroup.make(4711, { ...LIMITS, cpuMillis: 500 });
     expect(cgroup.usage()).toBeUndefined();
     expect(cgroup.exists).toBe(false);
     expect(existsSync(path.join(root, "innkeeper"))).toBe(false);

@@ -1,26 +1,34 @@
 /**
  * The control group of one QEMU process, in version 1 (a directory in each hierarchy) or version 2
- * (one directory): it caps CPU time and counts what the guest takes.
+ * (one directory): it caps CPU time, memory and threads, and counts what the guest takes.
  *
  * G1 A process that is not in its group yet, or a host without groups, runs as before: without.
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Clock, CopyUsage } from "@innkeeper/core";
+import type { QemuAcceleration } from "./modes.js";
 
 export const CGROUP_ROOT = "/sys/fs/cgroup";
 /** All groups of ours are below this one. */
 const PARENT = "innkeeper";
 /** What a version 1 group consists of. */
-const HIERARCHIES = ["cpu", "cpuacct", "memory"] as const;
+const HIERARCHIES = ["cpu", "cpuacct", "memory", "pids"] as const;
 /** What a version 2 group needs. */
-const CONTROLLERS = "+cpu +memory";
+const CONTROLLERS = "+cpu +memory +pids";
 
 const CPU_PERIOD_US = 100_000;
 const SHARES_PER_CPU = 1024;
 const SHARES = { min: 2, max: 262_144 };
 const WEIGHT_MAX = 10_000;
 const MIB = 1024 * 1024;
+/**
+ * What QEMU itself may take beside the guest's memory: buffers of devices and migrations, and up to
+ * a GiB of code that was translated where it emulates the CPU.
+ */
+export const OVERHEAD_MIB: Readonly<Record<QemuAcceleration, number>> = { kvm: 512, tcg: 1536 };
+/** Threads of one QEMU: virtual CPUs come on top. Workers of its disks are the most of them. */
+export const THREADS_MAX = 256;
 const POLL_MS = 2;
 const REMOVE_TIMEOUT_MS = 2_000;
 
@@ -40,6 +48,13 @@ export function whyNoCgroups(root: string = CGROUP_ROOT): string | undefined {
   }
 }
 
+export interface CgroupLimits {
+  readonly cpuMillis: number;
+  /** Of the whole process: a guest that makes QEMU take more is ended for it. */
+  readonly memoryMibMax: number;
+  readonly threadsMax: number;
+}
+
 export class CopyCgroup {
   readonly #directories: readonly string[];
 
@@ -54,9 +69,13 @@ export class CopyCgroup {
   }
 
   /** @throws what the file system says. */
-  make(pid: number, cpuMillis: number): void {
+  make(pid: number, { cpuMillis, memoryMibMax, threadsMax }: CgroupLimits): void {
     for (const directory of this.#directories) mkdirSync(directory, { recursive: true });
     this.setCpu(cpuMillis);
+    const memory = String(memoryMibMax * MIB);
+    this.#write("memory.limit_in_bytes", memory);
+    this.#write("memory.max", memory);
+    this.#write("pids.max", String(threadsMax));
     for (const directory of this.#directories) {
       writeFileSync(path.join(directory, "cgroup.procs"), String(pid));
     }
@@ -72,6 +91,12 @@ export class CopyCgroup {
     this.#write("cpu.shares", String(shares));
     this.#write("cpu.max", `${quotaUs} ${CPU_PERIOD_US}`);
     this.#write("cpu.weight", String(weightOf(shares)));
+  }
+
+  /** How often the kernel has ended the process for want of memory. */
+  get oomKills(): number {
+    const version1 = this.#read("memory.oom_control");
+    return numberAfter("oom_kill", `${version1}\n${this.#read("memory.events")}`) ?? 0;
   }
 
   /** Undefined where nobody counts. Memory is what the process holds, not what files it reads. */

@@ -43,6 +43,18 @@ export class EndedCopy implements EngineCopy {
     return this.#refuse();
   }
 
+  setDisks(): Promise<never> {
+    return this.#refuse();
+  }
+
+  takeSnapshot(): Promise<never> {
+    return this.#refuse();
+  }
+
+  removeSnapshot(): Promise<never> {
+    return this.#refuse();
+  }
+
   usage(): Promise<undefined> {
     return Promise.resolve(undefined);
   }

@@ -26,7 +26,7 @@ const SENTENCES: Readonly<Record<ExitReason, string>> = {
   "guest-reset": "the guest reset itself",
   "guest-panic": "the guest's kernel panicked",
   "guest-exit": "the guest's first process failed",
-  "out-of-memory": "the guest ran out of memory",
+  "out-of-memory": "it took more memory than it may",
   "boot-timeout": "the guest did not come up",
   destroyed: "the copy was destroyed",
   killed: "the hypervisor process was killed",
@@ -51,6 +51,8 @@ export interface EndedProcess {
   readonly lastWords?: string | undefined;
   /** We ended it because it could not go on, which this sentence tells. */
   readonly broken?: string | undefined;
+  /** How often the kernel has ended it for taking more memory than it may. */
+  readonly oomKills?: number;
 }
 
 /** QEMU's run states in which the guest can never go on by itself. */
@@ -102,8 +104,10 @@ function reasonOf(process: EndedProcess): ExitReason {
   return hasPanicked ? "guest-panic" : reason;
 }
 
-function seenReason({ errors, end, isDestroyed, isIncoming, broken }: EndedProcess): ExitReason {
+function seenReason(ended: EndedProcess): ExitReason {
+  const { errors, end, isDestroyed, isIncoming, broken, oomKills = 0 } = ended;
   if (isDestroyed) return "destroyed";
+  if (oomKills > 0) return "out-of-memory";
   if (broken !== undefined) return "engine-error";
   const traced = tracedReason(errors);
   if (traced !== undefined) return traced;

@@ -2,7 +2,7 @@
  * What a running guest may use, measured on real QEMU: memory with a Linux guest that knows the
  * balloon, CPU time by what the host counts while the guest boots as fast as it may.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import type { CopyLaunch, CopyUsage, Engine, EngineCopy } from "@innkeeper/core"
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { silentLogger } from "@innkeeper/core/testing";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { CGROUP_ROOT, whyNoCgroups } from "./copy-cgroup.js";
+import { CGROUP_ROOT, THREADS_MAX, whyNoCgroups } from "./copy-cgroup.js";
 import { createQemuEngine } from "./qemu-engine.js";
 
 const IMAGES = fileURLToPath(new URL("../../../../../images/build/", import.meta.url));
@@ -81,6 +81,29 @@ describe.runIf(whyNoCgroups() === undefined)("CPU time where control groups can 
     expect(await rateOf(copy)).toBeLessThan(0.22);
   });
 
+  it("comes with caps of memory and threads, with room for the hypervisor itself", async () => {
+    const launch = aLaunch({});
+    copy = await engine.launch(launch);
+    const bytes = Number(limitOn(launch, "memory.limit_in_bytes", "memory.max"));
+    expect(bytes / 1024 / 1024).toBeGreaterThan(launch.memoryMib);
+    expect(bytes / 1024 / 1024).toBeLessThanOrEqual(launch.memoryMib + 1536);
+    expect(Number(limitOn(launch, "pids.max"))).toBe(1 + THREADS_MAX);
+  });
+
+  it("ends a guest whose hypervisor takes more memory than it may, and says so", async () => {
+    const launch = aLaunch({});
+    copy = await engine.launch(launch);
+    for (const group of groupsOf(launch)) {
+      for (const file of ["memory.limit_in_bytes", "memory.max"]) {
+        const target = path.join(group, file);
+        if (existsSync(target)) writeFileSync(target, String(48 * 1024 * 1024));
+      }
+    }
+    expect(await copy.ended).toMatchObject({ reason: "out-of-memory" });
+    copy = undefined;
+    expect(groupsOf(launch)).toEqual([]);
+  });
+
   it("leaves no control group behind (E3)", async () => {
     const launch = aLaunch({});
     copy = await engine.launch(launch);
@@ -133,6 +156,12 @@ async function waitForWord(speaking: EngineCopy, word: string): Promise<void> {
   await vi.waitFor(async () => {
     if (!(await wordsOf(speaking)).includes(word)) throw new Error(`no "${word}" yet`);
   }, PATIENCE);
+}
+
+function limitOn(launch: CopyLaunch, ...names: string[]): string {
+  const files = groupsOf(launch).flatMap((group) => names.map((name) => path.join(group, name)));
+  const file = files.find((each) => existsSync(each)) ?? "no file of that name";
+  return readFileSync(file, "utf8").trim();
 }
 
 function groupsOf({ guestUid, epoch }: CopyLaunch): string[] {

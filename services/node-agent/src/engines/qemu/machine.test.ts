@@ -34,7 +34,7 @@ function aLaunch(commandLine: string, launch: Partial<CopyLaunch> = {}): CopyLau
 
 const FROM_DISK: Partial<CopyLaunch> = {
   boot: { kind: "disk", commandLine: "" },
-  disks: [{ path: "/disks/root.qcow2", format: "qcow2" }],
+  disks: [{ name: "root", sizeMib: 1, path: "/disks/root.qcow2", format: "qcow2" }],
 };
 
 /** What follows this option, each time it is there. */
@@ -143,7 +143,7 @@ describe("the kernel's command line", () => {
   it("tells an emulated microvm the rate of its counter", () => {
     const machine = { mode: "paravirt", acceleration: "tcg", tscKhz } as const;
     expect(valuesOf(qemuArguments(aLaunch("quiet"), machine), "-append")).toEqual([
-      "quiet tsc_early_khz=2400000",
+      "tsc_early_khz=2400000 quiet",
     ]);
     expect(valuesOf(qemuArguments(aLaunch(""), machine), "-append")).toEqual([
       "tsc_early_khz=2400000",

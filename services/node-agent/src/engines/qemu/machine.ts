@@ -6,21 +6,14 @@
  * `hybrid`   q35 with firmware and PCI, paravirtual disk, network, entropy, balloon.
  * `paravirt` microvm: no firmware menus, no PCI; virtio over memory-mapped I/O, direct kernel boot.
  */
-import {
-  type Acceleration,
-  type CopyLaunch,
-  type DomainError,
-  precondition,
-} from "@innkeeper/core";
+import { type CopyLaunch, type DomainError, precondition } from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
 import { agentArguments } from "./agent-arguments.js";
 import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
-import type { QemuMode } from "./modes.js";
+import type { QemuAcceleration, QemuMode } from "./modes.js";
 import { networkArguments } from "./network-arguments.js";
 import { seedArguments, toldOnCommandLine } from "./seed-arguments.js";
-
-export type QemuAcceleration = Extract<Acceleration, "kvm" | "tcg">;
 
 /** The machine's clock stays on in microvm: Linux waits two seconds for one that is missing. */
 const MACHINE: Readonly<Record<QemuMode, string>> = {
@@ -68,10 +61,11 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...consoleArguments(),
     ...(launch.hasGuestAgent === true ? agentArguments(mode) : []),
     ...devices(launch, machine),
-    ...diskArguments(launch.disks, mode),
+    ...diskArguments(launch, mode),
     ...seedArguments(launch, mode),
     ...bootArguments(launch, machine),
-    ...(launch.isIncoming ? ["-incoming", "defer", "-S"] : []),
+    ...(launch.isIncoming ? ["-incoming", "defer"] : []),
+    ...(launch.isIncoming || launch.restore?.statePath ? ["-S"] : []),
   ];
 }
 
@@ -96,13 +90,13 @@ function notBootable(kind: string, mode: string): DomainError {
   return precondition("IMAGE_NOT_BOOTABLE", message, { kind, mode });
 }
 
-/** The guest's own, and what only the machine can know. */
+/** What only the machine can know, and the guest's own, in which the kernel's part may end. */
 function kernelCommandLine(
   commandLine: string,
   { mode, acceleration, tscKhz }: QemuMachine,
 ): string {
   const isTold = mode === "paravirt" && acceleration === "tcg" && tscKhz !== undefined;
-  return isTold ? `${commandLine} tsc_early_khz=${tscKhz}`.trimStart() : commandLine;
+  return isTold ? `tsc_early_khz=${tscKhz} ${commandLine}`.trimEnd() : commandLine;
 }
 
 /** The serial port: a socket for whoever attaches, and a log of all output. */

@@ -3,16 +3,19 @@ import {
   type Clock,
   type ConsoleChunk,
   type ConsoleInput,
+  type CopyDisk,
   type CopyExit,
   type CopyRef,
   type CopyResources,
   type CopyRunState,
+  type CopySnapshot,
   type CopyUsage,
   type EngineCopy,
   type ExecOutput,
   type ExecRequest,
   type MigrateOptions,
   type MigrationProgress,
+  NO_LIMITS,
   noGuestAgent,
   precondition,
   unavailable,
@@ -21,7 +24,10 @@ import { setMemory } from "./balloon.js";
 import { ConsoleLog } from "./console-log.js";
 import type { CopyCgroup } from "./copy-cgroup.js";
 import type { CopyDirectory } from "./copy-directory.js";
+import { setDisks } from "./copy-disks.js";
+import { removeSnapshot, takeSnapshot } from "./copy-snapshots.js";
 import type { CopyTap } from "./copy-tap.js";
+import { THROTTLE_PATH, throttleLimits } from "./disk-arguments.js";
 import { brokenBy, exitOf } from "./exit-reason.js";
 import type { GuestAgent } from "./guest-agent.js";
 import { execByAgent } from "./guest-exec.js";
@@ -34,6 +40,9 @@ import { openSerialPort, serialInput } from "./serial-input.js";
 /** How long a process may live on after its monitor has closed. */
 const END_TIMEOUT_MS = 2_000;
 const CONSOLE_TRIM_MS = 2_000;
+
+/** Its CPUs run, or go on by themselves when QEMU has done with them. */
+const RUNNING: readonly string[] = ["running", "finish-migrate", "save-vm", "restore-vm"];
 
 export interface QemuCopyParts {
   readonly directory: CopyDirectory;
@@ -108,12 +117,27 @@ export class QemuCopy implements EngineCopy {
   }
 
   /** Where there are no control groups, CPU time stays as it is: the ability says so. */
-  async setResources({ cpuMillis, memoryMib }: CopyResources): Promise<void> {
+  async setResources({ cpuMillis, memoryMib, limits }: CopyResources): Promise<void> {
     const { qmp, clock, cgroup } = this.#parts;
     const { length: vcpuCount } = await qmp.execute("query-cpus-fast");
     if (cpuMillis > 1000 * vcpuCount) throw tooFewCpus(this.ref, vcpuCount);
     cgroup.setCpu(cpuMillis);
+    const value = throttleLimits(limits ?? NO_LIMITS);
+    await qmp.execute("qom-set", { path: THROTTLE_PATH, property: "limits", value });
     await setMemory({ ref: this.ref, qmp, clock }, memoryMib);
+  }
+
+  async setDisks(disks: readonly CopyDisk[]): Promise<void> {
+    const { qmp, clock } = this.#parts;
+    await setDisks({ qmp, clock }, disks);
+  }
+
+  async takeSnapshot(snapshot: CopySnapshot): Promise<void> {
+    await takeSnapshot(this.#parts, snapshot);
+  }
+
+  async removeSnapshot(uid: string): Promise<void> {
+    await removeSnapshot(this.#parts, uid);
   }
 
   usage(): Promise<CopyUsage | undefined> {
@@ -181,7 +205,7 @@ export class QemuCopy implements EngineCopy {
   }
 
   #runStateOf(status: string): CopyRunState {
-    if (status === "running" || status === "finish-migrate") return "running";
+    if (RUNNING.includes(status)) return "running";
     if (status === "inmigrate") return "incoming";
     if (status === "postmigrate") return "sent";
     if (status === "shutdown") return "ended";
@@ -201,11 +225,12 @@ export class QemuCopy implements EngineCopy {
     }
     const errors = await directory.errors();
     this.#console.keepLastWords();
+    const { oomKills } = cgroup;
     await cgroup.remove(clock);
     await tap.remove();
     await directory.remove();
     const [isDestroyed, isIncoming] = [this.#isDestroyed, this.#isIncoming];
-    const told = { broken: this.#broken, lastWords: this.#console.lastWords() };
+    const told = { broken: this.#broken, lastWords: this.#console.lastWords(), oomKills };
     return exitOf({ errors, end: process.end, isDestroyed, isIncoming, ...told });
   }
 

@@ -115,14 +115,14 @@ function bootOf(
   writeFileSync(diskPath, disk);
   return {
     boot: { kind: "disk", commandLine: "" },
-    disks: [{ path: diskPath, format: "raw" }],
+    disks: [{ name: "root", sizeMib: 1, path: diskPath, format: "raw" }],
   };
 }
 
 function brokenBoot(from: Boot, root: string): Pick<CopyLaunch, "boot" | "disks"> {
   const missing = path.join(root, "no-such-file");
   if (from === "disk") {
-    const disks = [{ path: missing, format: "qcow2" as const }];
+    const disks = [{ name: "root", sizeMib: 1, path: missing, format: "qcow2" as const }];
     return { boot: { kind: "disk", commandLine: "" }, disks };
   }
   const kernel = { kind: "kernel", kernelPath: missing, initrdPath: undefined } as const;

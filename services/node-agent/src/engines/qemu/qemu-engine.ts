@@ -15,16 +15,18 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
+import { sweepOrphanGroups } from "../orphan-groups.js";
 import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
-import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
+import { CopyCgroup, OVERHEAD_MIB, THREADS_MAX, whyNoCgroups } from "./copy-cgroup.js";
 import { CopyDirectory } from "./copy-directory.js";
+import { type CopySnapshotsParts, loadSnapshot } from "./copy-snapshots.js";
 import { CopyTap } from "./copy-tap.js";
 import { EndedCopy } from "./ended-copy.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
 import { GuestAgent, openAgentSocket } from "./guest-agent.js";
 import { hostTscKhz } from "./host-tsc.js";
-import { type QemuAcceleration, qemuArguments } from "./machine.js";
-import { isQemuMode } from "./modes.js";
+import { qemuArguments } from "./machine.js";
+import { isQemuMode, type QemuAcceleration } from "./modes.js";
 import { QemuCopy } from "./qemu-copy.js";
 import { QemuProcess } from "./qemu-process.js";
 import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
@@ -69,6 +71,7 @@ class QemuEngine implements Engine {
 
   async probe(): Promise<EngineProbe> {
     this.#probed = undefined;
+    sweepOrphanGroups({ nowMs: this.options.clock.nowMs() });
     try {
       const { acceleration, modes, startMs, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
@@ -78,7 +81,10 @@ class QemuEngine implements Engine {
         // What moves is memory: a guest that needs a disk stays where that is.
         const canMove = { canLiveMigrate: mode !== "full", canPause: true };
         const canSet = { canSetCpu: noCgroups === undefined, canSetMemory: mode !== "full" };
-        const rest = { canForward: true, startMs: startMs[mode] };
+        const isVirtio = mode !== "full";
+        const canChange = { canAttachDisks: mode === "hybrid", canGrowDisks: isVirtio };
+        const canKeep = { canSnapshot: true, canSnapshotMemory: isVirtio };
+        const rest = { ...canChange, ...canKeep, canForward: true, startMs: startMs[mode] };
         return { ...ability, mode, ...canMove, ...canSet, ...rest };
       });
       const all = noCgroups === undefined ? problems : [...problems, cpuUnlimited(noCgroups)];
@@ -155,8 +161,9 @@ class QemuEngine implements Engine {
       const host = { tscKhz: this.#tscKhz, forwardHost, tap };
       const args = qemuArguments(launch, { mode, acceleration, ...host });
       process = await QemuProcess.start({ executable: QEMU_PROGRAM, args, directory, clock });
-      this.#limit(launch, process.pid);
+      this.#limit(launch, process.pid, acceleration);
       const qmp = await this.#connect(directory, process);
+      await resumeMemory({ qmp, clock }, launch);
       return this.#track(this.#copyOf({ directory, process, qmp, isIncoming }));
     } catch (error) {
       process?.kill();
@@ -177,13 +184,16 @@ class QemuEngine implements Engine {
   }
 
   /** Without a group the guest runs all the same: the node has told that it cannot limit it. */
-  #limit(launch: CopyLaunch, pid: number): void {
+  #limit(launch: CopyLaunch, pid: number, acceleration: QemuAcceleration): void {
+    const { cpuMillis, memoryMib, vcpuCount } = launch;
+    const memoryMibMax = memoryMib + OVERHEAD_MIB[acceleration];
+    const limits = { cpuMillis, memoryMibMax, threadsMax: vcpuCount + THREADS_MAX };
     const cgroup = new CopyCgroup(copyName(launch));
     try {
-      if (whyNoCgroups() === undefined) cgroup.make(pid, launch.cpuMillis);
+      if (whyNoCgroups() === undefined) cgroup.make(pid, limits);
     } catch (error) {
       const { guestUid, epoch } = launch;
-      this.options.log.warn({ guestUid, epoch, error }, "the CPU time of a guest is not limited");
+      this.options.log.warn({ guestUid, epoch, error }, "what a guest takes is not limited");
     }
   }
 
@@ -253,6 +263,13 @@ class QemuEngine implements Engine {
     const exit = exitOf({ errors, end: undefined, isDestroyed: false, isIncoming });
     return new EndedCopy(directory.ref, exit);
   }
+}
+
+/** The machine goes on where its memory was written. */
+async function resumeMemory(parts: CopySnapshotsParts, { restore }: CopyLaunch): Promise<void> {
+  if (restore?.statePath === undefined) return;
+  await loadSnapshot(parts, { uid: restore.uid, statePath: restore.statePath });
+  await parts.qmp.execute("cont");
 }
 
 function cpuUnlimited(why: string): string {

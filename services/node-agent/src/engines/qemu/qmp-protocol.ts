@@ -36,6 +36,38 @@ export interface QmpSocketAddress {
   readonly port?: string;
 }
 
+export interface QmpBlockNode {
+  readonly "node-name": string;
+  readonly image?: { readonly snapshots?: readonly { readonly name: string }[] };
+}
+
+/** `device` may be the name of the top node of a disk. */
+export interface QmpInternalSnapshot {
+  readonly device: string;
+  readonly name: string;
+}
+
+export interface QmpVmState {
+  readonly "job-id": string;
+  readonly tag: string;
+  /** Node that holds the memory. */
+  readonly vmstate: string;
+  readonly devices: readonly string[];
+}
+
+export interface QmpJob {
+  readonly id: string;
+  /** `concluded` at the end, until it is dismissed. */
+  readonly status: string;
+  readonly error?: string;
+}
+
+export interface QmpDrive {
+  /** Path of the device in QEMU's tree of objects. */
+  readonly qdev?: string;
+  readonly inserted?: { readonly image: { readonly "virtual-size": number } };
+}
+
 export interface QmpCapability {
   readonly capability: "events" | "auto-converge";
   readonly state: boolean;
@@ -59,6 +91,48 @@ export interface QmpCommands {
     readonly answer: { readonly "base-memory": number };
   };
   readonly "query-cpus-fast": { readonly args: undefined; readonly answer: readonly object[] };
+  readonly "query-block": { readonly args: undefined; readonly answer: readonly QmpDrive[] };
+  readonly "query-named-block-nodes": {
+    readonly args: { readonly flat: true };
+    readonly answer: readonly QmpBlockNode[];
+  };
+  readonly transaction: {
+    readonly args: {
+      readonly actions: readonly {
+        readonly type: "blockdev-snapshot-internal-sync";
+        readonly data: QmpInternalSnapshot;
+      }[];
+    };
+    readonly answer: object;
+  };
+  readonly "blockdev-snapshot-delete-internal-sync": {
+    readonly args: QmpInternalSnapshot;
+    readonly answer: object;
+  };
+  readonly "snapshot-save": { readonly args: QmpVmState; readonly answer: object };
+  readonly "snapshot-load": { readonly args: QmpVmState; readonly answer: object };
+  readonly "query-jobs": { readonly args: undefined; readonly answer: readonly QmpJob[] };
+  readonly "job-dismiss": { readonly args: { readonly id: string }; readonly answer: object };
+  readonly "blockdev-add": { readonly args: object; readonly answer: object };
+  readonly "blockdev-del": {
+    readonly args: { readonly "node-name": string };
+    readonly answer: object;
+  };
+  readonly device_add: { readonly args: object; readonly answer: object };
+  readonly device_del: { readonly args: { readonly id: string }; readonly answer: object };
+  /** `size` in bytes. */
+  readonly block_resize: {
+    readonly args: { readonly "node-name": string; readonly size: number };
+    readonly answer: object;
+  };
+  readonly "qom-list": {
+    readonly args: { readonly path: string };
+    readonly answer: readonly { readonly name: string }[];
+  };
+  readonly "qom-set": {
+    readonly args: { readonly path: string; readonly property: string; readonly value: object };
+    readonly answer: object;
+  };
   readonly migrate: { readonly args: { readonly uri: string }; readonly answer: object };
   readonly migrate_cancel: { readonly args: undefined; readonly answer: object };
   readonly "migrate-incoming": { readonly args: { readonly uri: string }; readonly answer: object };

@@ -15,7 +15,8 @@ const KERNEL = {
 
 function aLaunch(boot: CopyLaunch["boot"], told: Pick<CopyLaunch, "seed"> = { seed }): CopyLaunch {
   const size = { vcpuCount: 1, cpuMillis: 1000, memoryMib: 64 };
-  const disks = boot.kind === "disk" ? [{ path: "/d", format: "raw" as const }] : [];
+  const disk = { name: "root", sizeMib: 1, path: "/d", format: "raw" as const };
+  const disks = boot.kind === "disk" ? [disk] : [];
   return {
     guestUid: "uid",
     epoch: 1,

@@ -119,6 +119,19 @@ export class SimCopy implements EngineCopy {
     this.#save({ ...guest, usableMib: memoryMib });
   }
 
+  /** A simulated guest looks into none of its disks. */
+  async setDisks(): Promise<void> {
+    this.#living();
+  }
+
+  async takeSnapshot(): Promise<void> {
+    this.#living();
+  }
+
+  async removeSnapshot(): Promise<void> {
+    this.#living();
+  }
+
   /** As busy as it may be, with all the memory that it may have. */
   async usage(): Promise<CopyUsage | undefined> {
     const guest = this.#look();

@@ -68,6 +68,10 @@ class SimEngine implements Engine {
       canSetCpu: true,
       canSetMemory: true,
       canForward: true,
+      canAttachDisks: true,
+      canGrowDisks: true,
+      canSnapshot: true,
+      canSnapshotMemory: true,
       startMs: this.#latencies.launchMs,
     }));
     return { abilities, problems: [] };

@@ -1,0 +1,68 @@
+/**
+ * Snapshots: what a guest's disks held at one moment, and with them, if asked for, its memory. They
+ * are kept inside the guest's own disks, on its node, and go with the guest.
+ */
+import type { DataDisk } from "./disk.js";
+import { type DomainError, notFound, precondition } from "./errors.js";
+
+export interface GuestSnapshot {
+  /** UUID; names it on the node. */
+  readonly uid: string;
+  /** Unique in its guest (RFC 1123 label). */
+  readonly name: string;
+  readonly hasMemory: boolean;
+  /** Disk space that it may come to take: all that it holds, once the guest has changed it all. */
+  readonly sizeMib: number;
+  readonly createdAtMs: number;
+  /** The guest's size then: its memory fits no other. */
+  readonly diskMib: number;
+  readonly dataDisks: readonly DataDisk[];
+  readonly vcpuCount: number;
+  readonly memoryMib: number;
+}
+
+/** A new copy of the guest begins as the snapshot, once. */
+export interface Restore {
+  readonly snapshotUid: string;
+  readonly hasMemory: boolean;
+  /** Epoch of that copy. */
+  readonly epoch: number;
+}
+
+/** What a node is told of a snapshot. */
+export interface WantedSnapshot {
+  readonly uid: string;
+  readonly hasMemory: boolean;
+  /** Space that its memory may take. */
+  readonly memoryMib: number;
+  /** It is to be taken, if it is not there yet. One that is not new is only kept. */
+  readonly isNew: boolean;
+}
+
+/** Each may take as much space as the guest's disks. */
+export const SNAPSHOTS_MAX = 8;
+/** State of devices, beside the memory. */
+export const DEVICE_STATE_MIB = 64;
+
+export function snapshotsMib(snapshots: readonly GuestSnapshot[] | undefined): number {
+  return (snapshots ?? []).reduce((sum, { sizeMib }) => sum + sizeMib, 0);
+}
+
+export function isSameSnapshots(
+  left: readonly { readonly uid: string }[] | undefined,
+  right: readonly { readonly uid: string }[] | undefined,
+): boolean {
+  return textOf(left) === textOf(right);
+}
+
+function textOf(snapshots: readonly { readonly uid: string }[] = []): string {
+  return snapshots.map(({ uid }) => uid).join();
+}
+
+export function snapshotNotFound(name: string): DomainError {
+  return notFound("snapshot", name);
+}
+
+export function noSnapshots(why: string): DomainError {
+  return precondition("NO_SNAPSHOTS", `no snapshot can be taken: ${why}`, { why });
+}

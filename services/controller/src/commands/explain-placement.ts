@@ -11,6 +11,7 @@ import {
   DomainError,
   type FullCluster,
   type Guest,
+  heldBy,
   type MovableGuest,
   type NodeView,
   notFound,
@@ -57,7 +58,7 @@ export function explainNewGuest(
     const { transaction } = prepareCreation(context, input);
     const guest = transaction.puts[0]?.value as Guest;
     const line = projectLine(context.mirror, guest.projectId);
-    refuseOverQuota(context.mirror, line, usageOf(guest.spec.resources));
+    refuseOverQuota(context.mirror, line, usageOf(heldBy(guest.spec)));
     return explained(context, guest, nodeId);
   } catch (refusal) {
     if (!(refusal instanceof DomainError) || refusal.reason === "NODE_NOT_FOUND") throw refusal;

@@ -68,7 +68,7 @@ export function whyNotMovable(
   const { placement, phase } = guest.status;
   if (placement === undefined) return "it has no place";
   if (RESTING.includes(phase)) return `it is ${phase}, and only a running guest can move`;
-  const { diskMib } = guest.spec.resources;
+  const { diskMib } = heldBy(guest.spec);
   if (diskMib > 0) return `its disk of ${diskMib} MiB is on ${placement.nodeId}`;
   if (abilityToMove(context, guest) !== undefined) return undefined;
   return `${placement.mode} by ${placement.engine} cannot move while it runs`;

@@ -8,6 +8,7 @@ import {
   allocatable,
   type Guest,
   guestKey,
+  heldBy,
   nodeCounter,
   type PlacementDecision,
   type PlacementResult,
@@ -159,12 +160,13 @@ export class PlacementLoop {
     const node = this.context.mirror.node(nodeId);
     if (node === undefined) return {};
     const limit = allocatable(node.value);
+    const held = heldBy(spec);
     return {
       checks: [{ key: recordKey("node", nodeId), revision: node.revision }],
       counters: [
-        ...RESOURCE_KINDS.filter((kind) => spec.resources[kind] > 0).map((kind) => ({
+        ...RESOURCE_KINDS.filter((kind) => held[kind] > 0).map((kind) => ({
           key: nodeCounter(nodeId, kind),
-          delta: spec.resources[kind],
+          delta: held[kind],
           max: limit[kind],
         })),
         ...portCounters(spec, nodeId),

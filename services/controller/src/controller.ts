@@ -217,7 +217,7 @@ class RunningController implements Controller {
     const nowMs = this.clock.nowMs();
     const value = {
       id: DEFAULT_PROJECT_ID,
-      parentId: undefined,
+
       quota: {},
       createdAtMs: nowMs,
       updatedAtMs: nowMs,

@@ -16,7 +16,7 @@ export interface Project {
   /** User-chosen, unique (RFC 1123 label). */
   readonly id: string;
   /** The project above; undefined for a root. Never changes. */
-  readonly parentId: string | undefined;
+  readonly parentId?: string | undefined;
   readonly quota: Quota;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

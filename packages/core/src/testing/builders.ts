@@ -51,7 +51,6 @@ const ABILITY: ModeAbility = {
 
 const PROJECT: Project = {
   id: "default",
-  parentId: undefined,
   quota: {},
   createdAtMs: AT_MS,
   updatedAtMs: AT_MS,

@@ -103,7 +103,7 @@ describe("a guest that ends", () => {
     const userData = Buffer.from("#!/bin/sh\necho c >/proc/sysrq-trigger\n");
     for (const mode of [Mode.PARAVIRT, Mode.HYBRID]) {
       const id = mode === Mode.PARAVIRT ? "kernel-p" : "kernel-h";
-      const resources = { cpuMillis: 500, memoryMib: 128 };
+      const resources = { cpuMillis: 2000, memoryMib: 128 };
       const restartPolicy = { condition: RestartCondition.NEVER };
       const spec = { imageId: "linux", mode, resources, restartPolicy, seed: { userData } };
       await client.guests.createGuest({ guest: Guest.fromPartial({ id, spec }), requestId: "" });

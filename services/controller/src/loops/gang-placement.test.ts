@@ -39,6 +39,17 @@ describe("the placement of a gang", () => {
     expect(bench.guest("single").status.placement?.nodeId).toBe("n1");
   });
 
+  it("takes the space of all disks from the node, also of those beside the first", async () => {
+    const guest = pending("single", 128);
+    const dataDisks = [{ name: "a", sizeMib: 10 }];
+    const bench = await aBench({
+      nodes: [nodeOf("n1", 512)],
+      guests: [{ ...guest, spec: { ...guest.spec, dataDisks } }],
+    });
+    await place(bench);
+    expect(await bench.counters()).toMatchObject({ "node/n1/diskMib": 10 });
+  });
+
   it("places the largest first, so that they do not find the room in pieces", async () => {
     const bench = await aBench({ nodes: [nodeOf("n1", 512), nodeOf("n2", 512)] });
     await createGang(bench, sized(256, 256, 512), "");

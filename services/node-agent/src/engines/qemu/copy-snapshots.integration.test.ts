@@ -58,6 +58,7 @@ afterAll(async () => {
 const COUNTER = [
   "mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev",
   "for m in $(cat /modules/devices); do insmod /modules/$m.ko; done",
+  "until [ -b /dev/vda -a -b /dev/vdb ]; do sleep 0.1; done",
   "of() { head -c 8 /dev/$1 | tr -dc 0-9; }; n=$(of vda); m=$(of vdb)",
   "echo found $((n)) $((m)); n=$((n))",
   "while sleep 0.2; do n=$((n+1)); for d in vda vdb; do echo $n >/dev/$d; done; sync; echo at $n",

@@ -80,7 +80,15 @@ function amountOf(project: Project): number {
 
 /** The line is in the pipe when this returns, whatever happens to the process then. */
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  const bytes = Buffer.from(`${line}\n`);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      // The pipe is full, for its reader is slow: nothing else may happen before it has the line.
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+    }
+  }
 }
 
 await main(argv[2] ?? "", Number(argv[3]));

@@ -380,7 +380,9 @@ function keepsValues(bench: StoreBench): void {
     await bench.subject.reopen();
     const [record] = (await bench.store.snapshot()).records;
     expect(record?.value).toEqual(value);
-    expect(batch).toMatchObject({ changes: [{ value }] });
+    // A field that is undefined is the same as none: records are JSON.
+    const told = batch === undefined || batch === "compacted" ? [] : batch.changes;
+    expect(told.map((change) => change.value)).toEqual([value]);
     expect(await bench.take(0, 1)).toEqual([batch]);
   });
 

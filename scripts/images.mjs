@@ -161,7 +161,9 @@ function buildLinux() {
   describe(output, {
     id: "linux",
     kind: "linux",
-    commandLine: "console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on tsc=reliable",
+    // After a panic: reboot=t, because the other ways sometimes spin for ever on a microvm.
+    commandLine:
+      "console=ttyS0 quiet loglevel=3 panic=-1 reboot=t random.trust_cpu=on tsc=reliable",
     memoryMibMin: 96,
     readyText: "innkeeper-guest: up ",
     readyWithinMs: 300_000,

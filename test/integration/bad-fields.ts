@@ -316,7 +316,10 @@ const NODES = [
   ),
 ];
 
-const DRAIN = { deadline: [{ seconds: 0 }, ...DURATIONS], request_id: REQUEST_IDS };
+const DRAIN = {
+  deadline: [{ seconds: 0 }, { seconds: -1 }, { seconds: 86_401 }, { nanos: 1_000_000_000 }],
+  request_id: REQUEST_IDS,
+};
 const DRAINS = [
   ...rows("NodeService.DrainNode", { node_id: "x" }, { node_id: NEEDED_NAMES, ...DRAIN }),
   ...rows("NodeService.PlanDrain", {}, { node_id: NEEDED_NAMES }),

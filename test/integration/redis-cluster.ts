@@ -24,13 +24,18 @@ export class RedisCluster {
   static async start(size: {
     readonly controllers: number;
     readonly agents: number;
+    /** Simulated guests unless stated. */
+    readonly engines?: string;
   }): Promise<RedisCluster> {
     const settings = ["appendonly yes", "appendfsync everysec"];
     const cluster = new RedisCluster(await RedisProcess.start({ settings }));
     for (let index = 1; index <= size.controllers; index += 1) {
       await cluster.startController(`c${index}`);
     }
-    for (let index = 1; index <= size.agents; index += 1) await cluster.startAgent(`n${index}`);
+    const { engines = "sim" } = size;
+    for (let index = 1; index <= size.agents; index += 1) {
+      await cluster.startAgent(`n${index}`, engines);
+    }
     await cluster.untilReady(size.agents);
     return cluster;
   }
@@ -48,10 +53,11 @@ export class RedisCluster {
   }
 
   /** It knows every controller. */
-  async startAgent(nodeId: string): Promise<Started> {
+  async startAgent(nodeId: string, engines = "sim"): Promise<Started> {
     const controllers = [...this.members.values()].map(({ process }) => process.address).join(",");
-    const capacity = { INN_CPU_MILLIS: "1000000", INN_MEMORY_MIB: "1000000" };
-    const agent = await this.programs.agent(nodeId, controllers, capacity);
+    const offered = { INN_CPU_MILLIS: "1000000", INN_MEMORY_MIB: "1000000" };
+    const settings = { ...offered, INN_ENGINES: engines };
+    const agent = await this.programs.agent(nodeId, controllers, settings);
     this.agents.set(nodeId, agent);
     return agent;
   }

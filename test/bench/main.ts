@@ -1,12 +1,13 @@
 /** `npm run bench -- NAME`: runs one benchmark; the last line is one JSON object. */
 import { failover } from "./failover.js";
 import { guestStart } from "./guest-start.js";
+import { modes } from "./modes.js";
 import { packing } from "./packing/packing.js";
 import { placement } from "./placement.js";
 import { type Bench, table } from "./report.js";
 import { store } from "./store.js";
 
-const BENCHES: readonly Bench[] = [failover, guestStart, packing, placement, store];
+const BENCHES: readonly Bench[] = [failover, guestStart, modes, packing, placement, store];
 
 async function main(): Promise<void> {
   const [, , name] = process.argv;

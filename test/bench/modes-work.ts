@@ -34,7 +34,10 @@ measure read dd if=${disk} of=/dev/null bs=1048576 count=${DISK_MIB} iflag=direc
 measure small dd if=${disk} of=/dev/null bs=4096 count=${SMALL_READS} iflag=direct
 fetch() {
   if command -v wget >/dev/null; then wget -q -O /dev/null http://${server}/ && return; fi
-  bash -c 'exec 3<>/dev/tcp/${server.replace(":", "/")}; echo "GET / HTTP/1.0" >&3; echo >&3; cat <&3'
+  bash -c '
+    exec 3<>/dev/tcp/${server.replace(":", "/")}
+    echo "GET / HTTP/1.0" >&3; echo >&3; cat <&3
+  '
 }
 if [ -n "${server}" ]; then
   for wait in 1 2 3 4 5 6 7 8 9 10; do

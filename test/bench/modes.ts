@@ -1,8 +1,9 @@
 /**
- * The modes against each other and against the bare host: the same script in each (`modes-work.ts`),
- * time from the request until its first line, memory of the host that an idle guest holds. `full`
- * boots the Debian disk with systemd, the others the small Linux image or root file system; so
- * start times compare ways to boot as well as modes. Processors are measured by a loop in the shell.
+ * The modes against each other and against the bare host: the same script in each
+ * (`modes-work.ts`), time from the request until its first line, memory of the host that an idle
+ * guest holds. `full` boots the Debian disk with systemd, the others the small Linux image or root
+ * file system; so start times compare ways to boot as well as modes. Processors are measured by a
+ * loop in the shell.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";

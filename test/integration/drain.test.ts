@@ -1,6 +1,6 @@
 /**
- * A node is drained on real QEMU guests while the leader is killed in the middle: all end elsewhere,
- * running, none started anew.
+ * A node is drained on real QEMU guests while the leader is killed in the middle: all end
+ * elsewhere, running, none started anew.
  */
 import { importImage, readImageSource } from "@innkeeper/client";
 import { Guest, GuestPhase } from "@innkeeper/proto/innkeeper/v1/guest";

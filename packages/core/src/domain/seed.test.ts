@@ -14,8 +14,8 @@ it("names the guest, and says once for each guest that it is new", () => {
 });
 
 it("holds a network configuration where there is one, and bytes of any value", () => {
-  const any = btoa(String.fromCharCode(0, 255, 10));
-  const seed = { userDataBase64: any, networkConfigBase64: btoa("version: 2") };
+  const binary = btoa(String.fromCharCode(0, 255, 10));
+  const seed = { userDataBase64: binary, networkConfigBase64: btoa("version: 2") };
   const [, userData, network] = seedFiles(seed, GUEST);
   expect([...(userData?.bytes ?? [])]).toEqual([0, 255, 10]);
   expect([network?.name, text(network?.bytes)]).toEqual(["network-config", "version: 2"]);

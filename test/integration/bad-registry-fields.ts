@@ -1,0 +1,107 @@
+/** What agents tell, field by field. */
+import {
+  ADDRESSES,
+  below,
+  COUNTERS,
+  HASHES,
+  LABELS,
+  LONG,
+  NEEDED_NAMES,
+  rows,
+  URIS,
+  UUID,
+  UUIDS,
+} from "./bad-values.js";
+
+const AMOUNTS = [-1, 2 ** 53 - 1];
+const RESOURCES = { cpu_millis: AMOUNTS, memory_mib: AMOUNTS, disk_mib: AMOUNTS };
+const PERCENTS = [99, 10_001];
+const FULL = { cpu_millis: 100, memory_mib: 100, disk_mib: 100 };
+const ABILITY = { engine: "sim", engine_version: "1", mode: 3, acceleration: "none" };
+const JOIN = {
+  node_id: "x",
+  address: "127.0.0.1:1",
+  overcommit_percent: FULL,
+  abilities: [ABILITY],
+  incarnation: UUID,
+};
+const ERROR = { kind: "invalid", reason: "X" };
+const SIZE = { vcpu_count: 1, memory_mib: 16 };
+const COPY = {
+  guest_uid: UUID,
+  epoch: 1,
+  intent: 1,
+  generation: 1,
+  state: "running",
+  error: ERROR,
+  change_error: { ...ERROR },
+  launched_with: SIZE,
+};
+const REPORT = {
+  node_id: "x",
+  incarnation: UUID,
+  sequence: 1,
+  digest: "0123456789abcdef",
+  copies: [COPY],
+  usage: [{ guest_uid: UUID }],
+};
+const BYTES = [-1, -(2 ** 53 - 1)];
+
+export const REGISTRY = [
+  ...rows("RegistryService.JoinNode", JOIN, {
+    node_id: NEEDED_NAMES,
+    address: ADDRESSES,
+    labels: LABELS,
+    ...below("capacity", RESOURCES),
+    ...below("reserve", RESOURCES),
+    ...below("overcommit_percent", {
+      cpu_millis: PERCENTS,
+      memory_mib: PERCENTS,
+      disk_mib: PERCENTS,
+    }),
+    abilities: [Array.from({ length: 65 }, () => ABILITY)],
+    "abilities[0].engine": ["", "vmware"],
+    "abilities[0].engine_version": ["a\nb", "x".repeat(65)],
+    "abilities[0].mode": [0, 1, 99],
+    "abilities[0].acceleration": ["", "warp"],
+    "abilities[0].start_ms": [-1, 3_600_001],
+    incarnation: UUIDS,
+    bridge: ["-x", "a b", "../x", "x".repeat(16), LONG],
+    forward_host: ["x", "1.2.3", "1.2.3.4,x", LONG],
+  }),
+  ...rows("RegistryService.ReportNode", REPORT, {
+    node_id: NEEDED_NAMES,
+    incarnation: UUIDS,
+    sequence: [0, -1],
+    digest: ["", "0123456789abcde", "0123456789ABCDEF", "0123456789abcdefg"],
+    ...below("copies[0]", {
+      guest_uid: UUIDS,
+      epoch: COUNTERS,
+      intent: COUNTERS,
+      generation: [-1],
+      state: ["", "flying"],
+      restart_count: [-1],
+      started_at_ms: [-1, 2 ** 53 - 1],
+      "last_exit.reason": ["", "boredom"],
+      "error.kind": ["", "odd"],
+      "change_error.kind": ["", "odd"],
+      "change_error.reason": ["", "not upper", LONG],
+      "error.reason": ["", "not upper", LONG],
+      incoming_uri: URIS,
+      "migration.transferred_bytes": BYTES,
+      "migration.remaining_bytes": BYTES,
+      "migration.total_bytes": BYTES,
+      "migration.elapsed_ms": BYTES,
+      "migration.engine_downtime_ms": BYTES,
+      "launched_with.vcpu_count": [0, -1, 1025],
+      "launched_with.memory_mib": [0, -1, 2 ** 53 - 1],
+    }),
+    ...below("usage[0]", {
+      guest_uid: UUIDS,
+      cpu_ms: [-1],
+      memory_mib: [-1],
+      read_at_ms: [-1],
+    }),
+  }),
+  ...rows("RegistryService.ReadBlob", {}, { sha256: HASHES }),
+];

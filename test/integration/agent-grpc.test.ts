@@ -1,7 +1,7 @@
 /** Controller and agent over real gRPC: the contract suites of both directions. */
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { createServer, listen, shutDown, tolerant } from "@innkeeper/core/platform";
-import { silentLogger } from "@innkeeper/core/testing";
+import { MemoryBlobStore, silentLogger } from "@innkeeper/core/testing";
 import { agentClientContract } from "@innkeeper/core/testing/contracts/agent-client.contract";
 import { controllerClientContract } from "@innkeeper/core/testing/contracts/controller-client.contract";
 import { RegistryServiceService } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
@@ -15,7 +15,7 @@ import { GrpcControllerClient } from "../../services/node-agent/src/api/grpc-con
 const TIMEOUT_MS = 2_000;
 
 agentClientContract("gRPC", async (handler) => {
-  const server = agentServer(() => handler as Agent, silentLogger);
+  const server = agentServer(() => handler as Agent, new MemoryBlobStore(), silentLogger);
   const port = await listen(server, "127.0.0.1:0");
   const directory = new GrpcAgentDirectory(TIMEOUT_MS);
   return {
@@ -35,6 +35,7 @@ controllerClientContract("gRPC", async (handler) => {
     log: silentLogger,
     join: handler.join.bind(handler),
     report: handler.report.bind(handler),
+    findBlob: handler.findBlob.bind(handler),
     leaderEpoch: 1,
     blobs: { read: handler.readBlob.bind(handler) },
   };

@@ -10,6 +10,8 @@ import {
   DATA_DISKS,
   FORWARD,
   FORWARDS,
+  HASH,
+  HASHES,
   HOLDERS,
   LIMITS,
   LONG,
@@ -99,6 +101,7 @@ export const AGENT_FIELDS: readonly BadField[] = [
       bytes_max: [0, -1, 1_048_577],
     },
   ),
+  ...rows("AgentService.ReadNodeBlob", { sha256: HASH }, { sha256: HASHES, offset: [-1] }),
   ...rows(
     "AgentService.ExecCopy",
     { guest_uid: UUID, command: COMMAND },

@@ -3,6 +3,7 @@ import {
   ADDRESSES,
   below,
   COUNTERS,
+  HASH,
   HASHES,
   LABELS,
   LONG,
@@ -103,5 +104,10 @@ export const REGISTRY = [
       read_at_ms: [-1],
     }),
   }),
-  ...rows("RegistryService.ReadBlob", {}, { sha256: HASHES }),
+  ...rows("RegistryService.ReadBlob", { sha256: HASH }, { sha256: HASHES, offset: [-1] }),
+  ...rows(
+    "RegistryService.FindBlob",
+    { sha256: HASH, node_id: "x" },
+    { sha256: HASHES, node_id: NEEDED_NAMES },
+  ),
 ];

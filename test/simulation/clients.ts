@@ -78,10 +78,17 @@ export class SimControllerClient implements ControllerClient {
     return this.#call("report", (controller) => controller.report(sent));
   }
 
-  async *readBlob(sha256: string): AsyncGenerator<Uint8Array, void, undefined> {
+  findBlob(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
+  async *readBlob(
+    sha256: string,
+    offsetBytes: number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     yield await this.#call("readBlob", async ({ blobs }) => {
       const chunks: Uint8Array[] = [];
-      for await (const chunk of blobs.read(sha256)) chunks.push(chunk);
+      for await (const chunk of blobs.read(sha256, offsetBytes)) chunks.push(chunk);
       return Buffer.concat(chunks);
     });
   }

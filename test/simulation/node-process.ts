@@ -7,6 +7,7 @@ import {
   type FakeClock,
   MemoryAgentJournal,
   MemoryBlobStore,
+  MemoryBlobs,
   MemoryDiskStore,
   MemoryDisks,
   MemoryJournalDisk,
@@ -46,7 +47,7 @@ export class NodeProcess {
   readonly journalDisk = new MemoryJournalDisk();
   /** No larger than what the scheduler may promise: what it overcommits would be refused here. */
   readonly disks: MemoryDisks;
-  readonly #blobs = new MemoryBlobStore();
+  readonly #blobs = new MemoryBlobs();
   #clock: ProcessClock | undefined;
 
   constructor(
@@ -70,7 +71,7 @@ export class NodeProcess {
     const ports = {
       engines: new Map<EngineName, Engine>([["sim", this.#engine()]]),
       journal: plantInJournal(plantedBug, new MemoryAgentJournal(this.journalDisk)),
-      blobs: this.#blobs,
+      blobs: new MemoryBlobStore(undefined, this.#blobs),
       disks: new MemoryDiskStore(this.disks),
       controller: this.#controller(endpoint),
       clock,

@@ -26,6 +26,7 @@ import type { CommandContext } from "./commands/command-context.js";
 import { Leadership } from "./leadership.js";
 import { Leading, type LeadingConfig } from "./loops/leading.js";
 import { NodeViews } from "./loops/node-views.js";
+import { blobHolders } from "./mirror/blob-holders.js";
 import { Mirror } from "./mirror/mirror.js";
 import { NodeSessions, type SessionConfig } from "./sessions/node-sessions.js";
 
@@ -60,6 +61,8 @@ export interface Controller extends CommandContext {
   readonly leaderEpoch: number;
   join(node: NodeIntroduction): Promise<void>;
   report(report: NodeReport): Promise<ReportAnswer>;
+  /** See `ControllerClient.findBlob`. */
+  findBlob(sha256: string, nodeId: string): Promise<readonly string[]>;
   /** Tells the other controllers where this one is reached. */
   announce(address: string): Promise<void>;
   /** That controller's process is surely gone: leads in its place without waiting for its lease. */
@@ -151,6 +154,10 @@ class RunningController implements Controller {
 
   async report(report: NodeReport): Promise<ReportAnswer> {
     return await this.#leader().report(report);
+  }
+
+  findBlob(sha256: string, nodeId: string): Promise<readonly string[]> {
+    return Promise.resolve(blobHolders(this.mirror, sha256, nodeId));
   }
 
   async announce(address: string): Promise<void> {

@@ -227,6 +227,7 @@ const controller: ControllerClient = {
       controllers: [],
     });
   },
+  findBlob: () => Promise.resolve([]),
   readBlob: async function* () {},
   close: () => undefined,
 };
@@ -243,6 +244,8 @@ function anAgent(): Promise<Agent> {
         has: () => Promise.resolve(true),
         pathOf: (sha256) => Promise.resolve(`/blobs/${sha256}`),
         write: () => Promise.resolve(),
+        fetch: () => Promise.resolve(),
+        list: () => Promise.resolve([]),
         read: async function* () {},
         remove: () => Promise.resolve(),
       },

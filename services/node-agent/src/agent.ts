@@ -32,9 +32,11 @@ export interface AgentConfig extends ReporterConfig {
   readonly node: Omit<NodeIntroduction, "abilities" | "problems" | "incarnation">;
   /** How long a tombstone is kept. */
   readonly tombstoneKeptMs: number;
+  /** Blobs of images that are kept beside those in use; undefined = they are not this agent's. */
+  readonly imageCacheBytesMax?: number;
 }
 
-export interface AgentPorts extends Omit<RunnerContext, "onChanged"> {
+export interface AgentPorts extends Omit<RunnerContext, "onChanged" | "imageCache" | "nodeId"> {
   readonly ids: IdSource;
 }
 
@@ -81,7 +83,15 @@ class RunningAgent implements Agent {
   ) {
     const incarnation = ports.ids.uuid();
     this.introduction = { ...config.node, abilities: [], problems: [], incarnation };
-    this.#context = { ...ports, onChanged: (uid) => this.#reporter.changed(uid) };
+    const { imageCacheBytesMax: bytesMax } = config;
+    this.#context = {
+      ...ports,
+      nodeId: config.node.id,
+      onChanged: (uid) => this.#reporter.changed(uid),
+      ...(bytesMax !== undefined && {
+        imageCache: { bytesMax, inUse: () => this.#blobsInUse() },
+      }),
+    };
     this.#reporter = new Reporter({
       ...ports,
       config,
@@ -207,6 +217,11 @@ class RunningAgent implements Agent {
       this.ports.log.warn({ guestUid }, "the journal does not know the guest of these disks");
       this.#addRunner(strayEntry(guestUid, this.ports.clock.nowMs()));
     }
+  }
+
+  #blobsInUse(): ReadonlySet<string> {
+    const needed = [...this.#runners.values()].flatMap((runner) => runner.neededBlobs);
+    return new Set(needed.map(({ sha256 }) => sha256));
   }
 
   #reportFor(guestUid: string): CopyReport {

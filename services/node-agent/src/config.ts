@@ -108,6 +108,13 @@ export const AGENT_SETTINGS = {
     ...AMOUNT,
     doc: "Disk to offer in MiB; 0 = what is free in the data directory.",
   },
+  imageCacheMib: {
+    type: "integer",
+    env: "INN_IMAGE_CACHE_MIB",
+    default: 20_480,
+    ...AMOUNT,
+    doc: "Images kept in MiB; beyond it those go first that no guest needs, longest unused first.",
+  },
   reserveMemoryMib: {
     type: "integer",
     env: "INN_RESERVE_MEMORY_MIB",

@@ -18,6 +18,7 @@ import {
 } from "@innkeeper/core/platform";
 import { type Agent, createAgent } from "./agent.js";
 import { agentServer } from "./api/agent-server.js";
+import { grpcBlobPeers } from "./api/grpc-blob-peers.js";
 import type { AgentSettings } from "./config.js";
 import { connectControllers } from "./connect-controllers.js";
 import { createFileDiskStore } from "./disks/file-disk-store.js";
@@ -53,6 +54,8 @@ export interface RunningAgentProcess {
   stop(): Promise<void>;
 }
 
+const MIB = 1024 * 1024;
+const BLOB_IDLE_MS = 5_000;
 const STOP_GRACE_MS = 2_000;
 const TOMBSTONE_KEPT_MS = 24 * 3_600_000;
 
@@ -69,6 +72,7 @@ export async function startAgent(
     journal: createSqliteAgentJournal({ directory: path.join(directory, "journal") }),
     blobs: parts.blobs ?? (await createFileBlobStore({ directory: path.join(directory, "blobs") })),
     disks: await createFileDiskStore({ directory: path.join(directory, "disks") }),
+    blobPeers: grpcBlobPeers(BLOB_IDLE_MS),
     controller: controllers.client,
     clock: systemClock,
     ids: randomIdSource,
@@ -76,14 +80,20 @@ export async function startAgent(
   };
   const host = hostOf(settings.listen);
   let agent: Agent | undefined;
-  const server = agentServer(() => agent, log);
+  const server = agentServer(() => agent, ports.blobs, log);
   const address = `${host}:${await listen(server, settings.listen)}`;
   const node = describeNode(settings, settings.advertise || address, {
     directory,
     hostShare: parts.hostShare,
   });
   const { heartbeatMs, retryMs } = settings;
-  const config = { node, heartbeatMs, retryMs, tombstoneKeptMs: TOMBSTONE_KEPT_MS };
+  const config = {
+    node,
+    heartbeatMs,
+    retryMs,
+    tombstoneKeptMs: TOMBSTONE_KEPT_MS,
+    ...(parts.blobs === undefined && { imageCacheBytesMax: settings.imageCacheMib * MIB }),
+  };
   const running = await createAgent(ports, config);
   agent = running;
   log.info({ address }, "the agent listens");

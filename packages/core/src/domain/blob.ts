@@ -21,6 +21,20 @@ export function blobNotFound(sha256: string): DomainError {
   return notFound("blob", sha256);
 }
 
+/** @param freeBytes what the host has, without what is kept free */
+export function noSpaceForBlob(blob: BlobName, freeBytes: number): DomainError {
+  return new DomainError({
+    kind: "capacity",
+    reason: "NO_SPACE",
+    message: `blob ${blob.sha256} has ${blob.sizeBytes} bytes, the host has room for ${freeBytes}`,
+    metadata: {
+      sha256: blob.sha256,
+      sizeBytes: String(blob.sizeBytes),
+      freeBytes: String(freeBytes),
+    },
+  });
+}
+
 /** The bytes that came are not the bytes that were announced. */
 export function blobMismatch(expected: BlobName, actual: BlobName): DomainError {
   const wrong = expected.sizeBytes === actual.sizeBytes ? "sha256" : "size";
@@ -37,4 +51,8 @@ export function blobMismatch(expected: BlobName, actual: BlobName): DomainError 
       wrong,
     },
   });
+}
+
+export function isMismatch(error: unknown): boolean {
+  return error instanceof DomainError && error.reason === "BLOB_MISMATCH";
 }

@@ -3,10 +3,8 @@
  * change that was never told, or was told and not taken, is found.
  */
 import type { CopyReport } from "./assignment.js";
+import { FNV_BASIS, fnv1a } from "./fnv1a.js";
 
-/** Offset basis and prime of FNV-1a in 32 bits (Fowler, Noll, Vo; RFC 9923). */
-const FNV_BASIS = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
 /** Of the second half: another start, so that both halves together are 64 bits. */
 const SECOND_BASIS = 0x9747b28c;
 
@@ -28,14 +26,6 @@ export function copiesDigest(copies: Iterable<CopyReport>): string {
 function essenceOf(copy: CopyReport): string {
   const { guestUid, epoch, intent, generation, state, restartCount } = copy;
   return [guestUid, epoch, intent, generation, state, restartCount].join(" ");
-}
-
-function fnv1a(text: string, basis: number): number {
-  let hash = basis;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), FNV_PRIME);
-  }
-  return hash >>> 0;
 }
 
 function hex(word: number): string {

@@ -13,10 +13,23 @@ export interface BlobStore {
     blob: { readonly sha256: string; readonly sizeBytes: number },
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<void>;
+  /**
+   * The same, from a source that can begin anywhere: goes on where an earlier fetch that broke
+   * ended, also one of a process before. One at a time for each blob; the others wait for it.
+   * @throws `invalid` on mismatch, after which the next one begins anew; `capacity` (NO_SPACE).
+   */
+  fetch(
+    blob: { readonly sha256: string; readonly sizeBytes: number },
+    openAt: (offsetBytes: number) => AsyncIterable<Uint8Array>,
+  ): Promise<void>;
   has(sha256: string): Promise<boolean>;
-  /** Absolute path of a blob that is there, for engines. @throws `not-found`. */
+  /**
+   * Absolute path of a blob that is there, for engines; counts as use. @throws `not-found`.
+   */
   pathOf(sha256: string): Promise<string>;
-  /** @throws `not-found`. */
-  read(sha256: string): AsyncIterable<Uint8Array>;
+  /** From this byte on. @throws `not-found`. */
+  read(sha256: string, offsetBytes?: number): AsyncIterable<Uint8Array>;
+  /** All that are whole, those first whose last use is longest ago. */
+  list(): Promise<readonly { readonly sha256: string; readonly sizeBytes: number }[]>;
   remove(sha256: string): Promise<void>;
 }

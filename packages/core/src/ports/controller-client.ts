@@ -54,8 +54,10 @@ export interface ControllerClient {
   join(node: NodeIntroduction): Promise<void>;
   /** Renews the node's lease and tells what runs. @throws `unavailable` when no leader answers. */
   report(report: NodeReport): Promise<ReportAnswer>;
-  /** The bytes of a blob that an image consists of. @throws `not-found`. */
-  readBlob(sha256: string): AsyncIterable<Uint8Array>;
+  /** The bytes of a blob that an image consists of, from there on. @throws `not-found`. */
+  readBlob(sha256: string, offsetBytes: number): AsyncIterable<Uint8Array>;
+  /** host:port of agents that should have it, those to ask first in front. */
+  findBlob(sha256: string, nodeId: string): Promise<readonly string[]>;
   /** Another way in, told by a leader. */
   learn?(address: string): void;
   close(): void;

@@ -5,6 +5,7 @@
  * P1 Every score is computed with the same operations in the same order wherever it is computed, so
  *    that two ways to look for the best node find the same one.
  */
+import { fnv1a } from "../domain/fnv1a.js";
 
 /** `spread`: the emptiest node. `pack`: the fullest. `balanced`: empty, and used evenly. */
 export const PLACEMENT_POLICIES = ["spread", "pack", "balanced"] as const;
@@ -29,11 +30,7 @@ export function scoreOf(fit: number, modePreference: number): number {
 
 /** A place on a ring of 2^32 for each node: FNV-1a over its id, mixed. */
 export function ringPlace(nodeId: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < nodeId.length; index += 1) {
-    hash = Math.imul(hash ^ nodeId.charCodeAt(index), 0x01000193);
-  }
-  return mixed(hash);
+  return mixed(fnv1a(nodeId));
 }
 
 /** Where on the ring a seed begins. */

@@ -19,7 +19,7 @@ export {
 } from "./builders.js";
 export { FakeClock, ProcessClock } from "./fake-clock.js";
 export { MemoryAgentJournal, MemoryJournalDisk } from "./memory-agent-journal.js";
-export { MemoryBlobStore } from "./memory-blob-store.js";
+export { MemoryBlobStore, MemoryBlobs } from "./memory-blob-store.js";
 export { MemoryDiskStore, MemoryDisks } from "./memory-disk-store.js";
 export { MemoryEventLog } from "./memory-event-log.js";
 export { MemoryLeaderLease } from "./memory-leader-lease.js";

@@ -1,8 +1,8 @@
 import { blobStoreContract } from "./contracts/blob-store.contract.js";
 import { MemoryBlobStore } from "./memory-blob-store.js";
 
-blobStoreContract("memory", async () => ({
-  blobs: new MemoryBlobStore(),
+blobStoreContract("memory", async ({ freeBytes } = { freeBytes: 2 ** 40 }) => ({
+  blobs: new MemoryBlobStore(freeBytes),
   leftovers: () => Promise.resolve(0),
   close: () => Promise.resolve(),
 }));

@@ -38,7 +38,7 @@ export class BlobReplicator {
     const { mirror, blobs, peers } = this.#options;
     const known = mirror.images().flatMap(({ manifest }) => manifest.blobs);
     const blob = known.find((each) => each.sha256 === sha256);
-    if (blob !== undefined) await blobs.write(blob, peers.readBlob(sha256));
+    if (blob !== undefined) await blobs.fetch(blob, (offset) => peers.readBlob(sha256, offset));
   }
 
   async #fetchMissing(): Promise<void> {
@@ -58,7 +58,7 @@ export class BlobReplicator {
     const { blobs, peers, log } = this.#options;
     try {
       if (await blobs.has(blob.sha256)) return;
-      await blobs.write(blob, peers.readBlob(blob.sha256));
+      await blobs.fetch(blob, (offset) => peers.readBlob(blob.sha256, offset));
       log.info({ sha256: blob.sha256 }, "a blob was fetched from another controller");
     } catch (error) {
       log.warn(

@@ -17,6 +17,7 @@ import { CLIENT_OPTIONS, callStream, callUnary } from "@innkeeper/core/platform"
 import {
   type JoinNodeRequest,
   type JoinNodeResponse,
+  type ReadBlobRequest,
   RegistryServiceClient,
   type ReportNodeRequest,
   type ReportNodeResponse,
@@ -49,19 +50,21 @@ export class PeerControllers {
   }
 
   /**
-   * The blob from the first controller that has it. @throws `not-found` or `unavailable` of the
-   * last one asked.
+   * The blob from there on; where one controller breaks off, the next one goes on. @throws
+   * `not-found` or `unavailable` of the last one asked.
    */
-  async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
+  async *readBlob(sha256: string, offsetBytes: number): AsyncGenerator<Uint8Array> {
     let failure: DomainError = unavailable("blob", "no other controller is known");
+    let offset = offsetBytes;
     for (const { address } of this.#others()) {
       const client = this.#clientFor(address);
-      const read = (request: { sha256: string }) => client.readBlob(request, passedOn());
-      const pieces = callStream(read, { sha256 }, { idleMs: this.options.timeoutMs });
+      const read = (request: ReadBlobRequest) => client.readBlob(request, passedOn());
+      const pieces = callStream(read, { sha256, offset }, { idleMs: this.options.timeoutMs });
       try {
-        const first = await pieces.next();
-        if (!first.done) yield first.value.data;
-        for await (const { data } of pieces) yield data;
+        for await (const { data } of pieces) {
+          offset += data.length;
+          yield data;
+        }
         return;
       } catch (error) {
         failure = toDomainError(error);

@@ -1,6 +1,6 @@
-/** The agent's gRPC server: called by the leader only. */
+/** The agent's gRPC server: called by the leader, and for blobs by other agents. */
 import type { Server } from "@grpc/grpc-js";
-import { type Logger, parseUuid, unavailable } from "@innkeeper/core";
+import { type BlobStore, type Logger, parseSha256, parseUuid, unavailable } from "@innkeeper/core";
 import { bothStreams, createServer, serverStream, tolerant, unary } from "@innkeeper/core/platform";
 import {
   execOutputToProto,
@@ -19,6 +19,7 @@ import {
 import { HealthImplementation } from "grpc-health-check";
 import type { Agent } from "../agent.js";
 
+const BLOB_STREAMS_MAX = 4;
 const CONSOLE_BYTES_MAX = 1024 * 1024;
 const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
@@ -26,14 +27,25 @@ const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER };
  * `agentNow` gives undefined until the agent has adopted what runs; calls before that are refused
  * as unavailable.
  */
-export function agentServer(agentNow: () => Agent | undefined, log: Logger): Server {
+export function agentServer(
+  agentNow: () => Agent | undefined,
+  blobs: Pick<BlobStore, "read">,
+  log: Logger,
+): Server {
   const server = createServer();
-  server.addService(tolerant(AgentServiceService), agentService(agentNow, log));
+  const readNodeBlob = blobReader(blobs, log);
+  const service = { ...agentService(agentNow, log), readNodeBlob };
+  server.addService(tolerant(AgentServiceService), service);
   new HealthImplementation({ "": "SERVING" }).addToServer(server);
   return server;
 }
 
-function agentService(agentNow: () => Agent | undefined, log: Logger): AgentServiceServer {
+type AgentCalls = Pick<
+  AgentServiceServer,
+  "applyAssignments" | "readCopyConsole" | "writeCopyConsole" | "execCopy"
+>;
+
+function agentService(agentNow: () => Agent | undefined, log: Logger): AgentCalls {
   const ready = (): Agent => {
     const agent = agentNow();
     if (agent === undefined) throw unavailable("agent", "it is still starting");
@@ -73,4 +85,23 @@ function agentService(agentNow: () => Agent | undefined, log: Logger): AgentServ
       }
     }),
   };
+}
+
+/** Few at once: its guests need the host more than other nodes need a blob from here. */
+function blobReader(
+  blobs: Pick<BlobStore, "read">,
+  log: Logger,
+): AgentServiceServer["readNodeBlob"] {
+  let streamCount = 0;
+  return serverStream(log, async function* (request) {
+    const sha256 = parseSha256("sha256", request.sha256);
+    const offset = parseInteger("offset", request.offset, OFFSET);
+    if (streamCount >= BLOB_STREAMS_MAX) throw unavailable("blobs", "others read as many as may");
+    streamCount += 1;
+    try {
+      for await (const data of blobs.read(sha256, offset)) yield { data: Buffer.from(data) };
+    } finally {
+      streamCount -= 1;
+    }
+  });
 }

@@ -54,12 +54,20 @@ export class GrpcControllerClient implements ControllerClient {
     return answer;
   }
 
-  async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
+  async findBlob(sha256: string, nodeId: string): Promise<readonly string[]> {
+    const limit = { timeoutMs: this.timeoutMs };
+    const { addresses } = await this.#ask((client) =>
+      callUnary(client.findBlob.bind(client), { sha256, nodeId }, limit),
+    );
+    return addresses;
+  }
+
+  async *readBlob(sha256: string, offset: number): AsyncGenerator<Uint8Array> {
     const client = this.#clientFor(this.#order[0] ?? "");
     try {
       const pieces = callStream(
         client.readBlob.bind(client),
-        { sha256 },
+        { sha256, offset },
         { idleMs: this.timeoutMs },
       );
       for await (const { data } of pieces) yield data;

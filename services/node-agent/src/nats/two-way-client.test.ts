@@ -104,7 +104,7 @@ it("does not take the answer of a leader that was followed by another (W3)", asy
 it("joins and reads blobs over gRPC", async () => {
   await client.join({} as NodeIntroduction);
   const chunks: Uint8Array[] = [];
-  for await (const chunk of client.readBlob("a")) chunks.push(chunk);
+  for await (const chunk of client.readBlob("a", 0)) chunks.push(chunk);
   expect(chunks).toEqual([new Uint8Array([1])]);
   client.close();
   expect(grpc.isClosed).toBe(true);
@@ -136,6 +136,7 @@ class FakeWay {
     return {
       join: async () => undefined,
       report: async (report) => await this.report(report),
+      findBlob: () => Promise.resolve([]),
       readBlob: async function* () {
         yield new Uint8Array([1]);
       },

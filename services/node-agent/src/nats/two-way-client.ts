@@ -55,8 +55,12 @@ export class TwoWayControllerClient implements ControllerClient {
     return this.#fromPresentLeader(await grpc.report(report));
   }
 
-  readBlob(sha256: string): AsyncIterable<Uint8Array> {
-    return this.parts.grpc.readBlob(sha256);
+  findBlob(sha256: string, nodeId: string): Promise<readonly string[]> {
+    return this.parts.grpc.findBlob(sha256, nodeId);
+  }
+
+  readBlob(sha256: string, offsetBytes: number): AsyncIterable<Uint8Array> {
+    return this.parts.grpc.readBlob(sha256, offsetBytes);
   }
 
   learn(address: string): void {

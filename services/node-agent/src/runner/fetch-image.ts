@@ -7,6 +7,7 @@ import {
   type ImageManifest,
   type Restore,
 } from "@innkeeper/core";
+import { fetchBlob } from "./fetch-blob.js";
 import type { RunnerContext } from "./runner-context.js";
 import { wantedDisks } from "./wanted-disks.js";
 
@@ -61,11 +62,6 @@ function bootOf(assignment: GuestAssignment, paths: BlobPaths): CopyLaunch["boot
       return { kind: "rootfs", rootfsPath, command: image.command, commandLine };
     }
   }
-}
-
-async function fetchBlob({ blobs, controller }: RunnerContext, blob: ImageBlob): Promise<string> {
-  if (!(await blobs.has(blob.sha256))) await blobs.write(blob, controller.readBlob(blob.sha256));
-  return await blobs.pathOf(blob.sha256);
 }
 
 function blobMissing(

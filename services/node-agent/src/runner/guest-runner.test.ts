@@ -396,11 +396,14 @@ function context(): RunnerContext & { blobs: { has(): Promise<boolean> } } {
       has: () => Promise.resolve(true),
       pathOf: (sha256: string) => Promise.resolve(`/blobs/${sha256}`),
       write: () => Promise.resolve(),
+      fetch: () => Promise.resolve(),
+      list: () => Promise.resolve([]),
       read: async function* () {},
       remove: () => Promise.resolve(),
     },
     disks: new MemoryDiskStore(guestDisks),
     controller: unusedController,
+    nodeId: "n1",
     clock,
     log: silentLogger,
     onChanged: () => {
@@ -414,6 +417,7 @@ function context(): RunnerContext & { blobs: { has(): Promise<boolean> } } {
 const unusedController: RunnerContext["controller"] = {
   join: () => Promise.resolve(),
   report: () => Promise.reject(new Error("nobody reports here")),
+  findBlob: () => Promise.resolve([]),
   readBlob: async function* () {},
   close: () => undefined,
 };

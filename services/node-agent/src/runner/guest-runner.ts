@@ -20,6 +20,7 @@ import {
   type EngineCopy,
   type ErrorDetail,
   type GuestAssignment,
+  type ImageBlob,
   type JournalEntry,
   type LaunchSize,
   type Logger,
@@ -33,6 +34,7 @@ import {
 import { BootWatch } from "./boot-watch.js";
 import { copyLaunch } from "./copy-launch.js";
 import { type CopySources, prepareSources } from "./fetch-image.js";
+import { FormerCopy } from "./former-copy.js";
 import type { GuestCopies } from "./guest-access.js";
 import { GuestDisks } from "./guest-disks.js";
 import { OutgoingMigration } from "./outgoing-migration.js";
@@ -44,15 +46,12 @@ import type { RunnerContext } from "./runner-context.js";
 const RETRY_MS = 1_000;
 /** Kinds of errors that say nothing of the guest. */
 const MAY_PASS: readonly ErrorDetail["kind"][] = ["unavailable", "timeout"];
-/** How long the end of a removed copy's console can still be read. */
-const CONSOLE_KEPT_MS = 10_000;
 
 export class GuestRunner {
   #assignment: GuestAssignment;
   #memory: RestartMemory;
   #copy: EngineCopy | undefined;
-  /** The copy before it, for its console only. */
-  #lastCopy: EngineCopy | undefined;
+  readonly #former: FormerCopy;
   #state: CopyState = "stopped";
   /** Intent of the assignment under which `#state` was found. */
   #shownIntent = -1;
@@ -83,6 +82,7 @@ export class GuestRunner {
     this.#disks = new GuestDisks(context, entry.restoredEpoch);
     this.#resources = new ResourceSetter(context, () => this.kick());
     this.#boot = new BootWatch(context.clock);
+    this.#former = new FormerCopy(context.clock);
     if (adopted) this.#attach(adopted);
     else if (entry.launchedEpoch !== undefined) this.#remember(LOST_COPY, entry.launchedEpoch);
   }
@@ -93,6 +93,10 @@ export class GuestRunner {
 
   get isGone(): boolean {
     return this.#assignment.desired === "absent" && this.report().state === "absent";
+  }
+
+  get neededBlobs(): readonly ImageBlob[] {
+    return this.isGone ? [] : this.#assignment.image.blobs;
   }
 
   /**
@@ -159,7 +163,7 @@ export class GuestRunner {
   }
 
   get copies(): GuestCopies {
-    return { present: this.#copy, former: this.#lastCopy };
+    return { present: this.#copy, former: this.#former.copy };
   }
 
   async #run(): Promise<void> {
@@ -331,7 +335,8 @@ export class GuestRunner {
 
   async #onEnded(copy: EngineCopy, exit: CopyExit): Promise<void> {
     if (this.#copy !== copy) return;
-    this.#keepConsole(copy);
+    this.#copy = undefined;
+    this.#former.keep(copy, { isForGood: this.#assignment.desired !== "absent" });
     try {
       await this.#end(this.#boot.toldOf(copy, exit), copy.ref.epoch);
     } catch (error) {
@@ -339,15 +344,6 @@ export class GuestRunner {
       this.#log().warn({ error }, "an end was not journaled");
     }
     this.kick();
-  }
-
-  #keepConsole(copy: EngineCopy): void {
-    this.#copy = undefined;
-    this.#lastCopy = copy;
-    if (this.#assignment.desired !== "absent") return;
-    this.context.clock.schedule(CONSOLE_KEPT_MS, () => {
-      this.#lastCopy = undefined;
-    });
   }
 
   async #end(exit: CopyExit, epoch: number): Promise<void> {

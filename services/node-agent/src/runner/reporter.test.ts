@@ -157,6 +157,7 @@ const controller: ControllerClient = {
     wantsFull = false;
     return answer;
   },
+  findBlob: () => Promise.resolve([]),
   readBlob: async function* () {},
   close: () => undefined,
 };

@@ -1,6 +1,6 @@
 /** What every blob store must do (ports/blob-store.ts, B1). */
 import { createHash } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BlobName } from "../../domain/blob.js";
 import type { BlobStore } from "../../ports/blob-store.js";
 
@@ -11,13 +11,15 @@ export interface BlobStoreUnderTest {
   close(): Promise<void>;
 }
 
-type Open = () => Promise<BlobStoreUnderTest>;
+type Open = (options?: { readonly freeBytes: number }) => Promise<BlobStoreUnderTest>;
 
 let subject: BlobStoreUnderTest;
+let openSubject: Open;
 
 export function blobStoreContract(name: string, open: Open): void {
   describe(`blob store contract: ${name}`, () => {
     beforeEach(async () => {
+      openSubject = open;
       subject = await open();
     });
     afterEach(async () => {
@@ -25,6 +27,9 @@ export function blobStoreContract(name: string, open: Open): void {
     });
     describe("B1: whole and verified", keepsWholeBlobs);
     describe("B1: broken writes", leavesNothing);
+    describe("fetching", fetches);
+    describe("fetching goes on", goesOn);
+    describe("use", tellsUse);
     describe("concurrent writes", writesConcurrently);
     describe("names", refusesOtherNames);
   });
@@ -134,6 +139,104 @@ function leavesNothing(): void {
     await writing;
     expect(await read(nameOf(announced).sha256)).toEqual(announced);
   });
+}
+
+const FETCHED = Buffer.from("0123456789");
+
+/** Gives the bytes from there to `endBytes`, and breaks there. */
+function brokenAt(endBytes: number) {
+  return async function* (offsetBytes: number): AsyncGenerator<Uint8Array> {
+    yield FETCHED.subarray(offsetBytes, endBytes);
+    throw new Error("the line went dead");
+  };
+}
+
+function fetches(): void {
+  it("fetches a blob once for all who want it at once", async () => {
+    const asked: number[] = [];
+    const openAt = async function* (offsetBytes: number): AsyncGenerator<Uint8Array> {
+      asked.push(offsetBytes);
+      yield* pieces(FETCHED.subarray(offsetBytes), 3);
+    };
+    const wanted = [1, 2, 3].map(() => subject.blobs.fetch(nameOf(FETCHED), openAt));
+    await Promise.all(wanted);
+    expect(asked).toEqual([0]);
+    expect(await read(nameOf(FETCHED).sha256)).toEqual(FETCHED);
+    expect(await subject.leftovers()).toBe(0);
+  });
+
+  it("reads from any byte on", async () => {
+    await write(FETCHED);
+    const parts: Uint8Array[] = [];
+    for await (const part of subject.blobs.read(nameOf(FETCHED).sha256, 7)) parts.push(part);
+    expect(Buffer.concat(parts).toString()).toBe("789");
+  });
+
+  it("refuses what the host has no room for, before it asks for a byte", async () => {
+    const small = await openSubject({ freeBytes: 5 });
+    const openAt = (): AsyncIterable<Uint8Array> => {
+      throw new Error("asked");
+    };
+    await expect(small.blobs.fetch(nameOf(FETCHED), openAt)).rejects.toMatchObject({
+      kind: "capacity",
+      reason: "NO_SPACE",
+      metadata: { sizeBytes: "10", freeBytes: "5" },
+    });
+    await small.close();
+  });
+}
+
+function goesOn(): void {
+  it("goes on where a fetch broke, and shows nothing before the end", async () => {
+    const asked: number[] = [];
+    for (const endBytes of [3, 3, 8]) {
+      const fetching = subject.blobs.fetch(nameOf(FETCHED), (offsetBytes) => {
+        asked.push(offsetBytes);
+        return brokenAt(endBytes)(offsetBytes);
+      });
+      await expect(fetching).rejects.toThrow();
+      await expectMissing(nameOf(FETCHED).sha256);
+    }
+    await subject.blobs.fetch(nameOf(FETCHED), (offsetBytes) => {
+      asked.push(offsetBytes);
+      return pieces(FETCHED.subarray(offsetBytes), 1);
+    });
+    expect(asked).toEqual([0, 3, 3, 8]);
+    expect(await read(nameOf(FETCHED).sha256)).toEqual(FETCHED);
+    expect(await subject.leftovers()).toBe(0);
+  });
+
+  it("begins anew after what came was wrong", async () => {
+    await expect(subject.blobs.fetch(nameOf(FETCHED), brokenAt(4))).rejects.toThrow();
+    const wrong = subject.blobs.fetch(nameOf(FETCHED), () => pieces(Buffer.from("xxxxxx"), 2));
+    await expect(wrong).rejects.toMatchObject({ reason: "BLOB_MISMATCH" });
+    expect(await subject.leftovers()).toBe(0);
+    await subject.blobs.fetch(nameOf(FETCHED), (offsetBytes) => {
+      expect(offsetBytes).toBe(0);
+      return pieces(FETCHED, 4);
+    });
+    expect(await read(nameOf(FETCHED).sha256)).toEqual(FETCHED);
+  });
+}
+
+function tellsUse(): void {
+  it("lists what is whole, the longest unused first", async () => {
+    const [first, second, third] = ["a", "bb", "ccc"].map((text) => Buffer.from(text));
+    for (const bytes of [first, second, third]) {
+      if (bytes) await write(bytes);
+      await untilTheNextTick();
+    }
+    await subject.blobs.pathOf(nameOf(first ?? FETCHED).sha256);
+    await expect(subject.blobs.fetch(nameOf(FETCHED), brokenAt(4))).rejects.toThrow();
+    const listed = await subject.blobs.list();
+    expect(listed.map(({ sizeBytes }) => sizeBytes)).toEqual([2, 3, 1]);
+  });
+}
+
+/** Times of files are told apart by milliseconds. */
+async function untilTheNextTick(): Promise<void> {
+  const nowMs = Date.now();
+  await vi.waitUntil(() => Date.now() > nowMs, { interval: 1 });
 }
 
 function writesConcurrently(): void {

@@ -34,6 +34,7 @@ const READING = {
   memoryMib: 64,
   readAtMs: 123_456,
 };
+const HOLDERS = ["n1:7410", "n2:7410"];
 const SHA256 = "0123456789abcdef".repeat(4);
 
 class RecordingController implements ControllerHandler {
@@ -52,9 +53,14 @@ class RecordingController implements ControllerHandler {
     return this.error === undefined ? Promise.resolve(this.answer) : Promise.reject(this.error);
   }
 
-  async *readBlob(sha256: string): AsyncGenerator<Uint8Array> {
+  findBlob(sha256: string, nodeId: string): Promise<readonly string[]> {
+    this.heard.push([sha256, nodeId]);
+    return this.error === undefined ? Promise.resolve(HOLDERS) : Promise.reject(this.error);
+  }
+
+  async *readBlob(sha256: string, offsetBytes: number): AsyncGenerator<Uint8Array> {
     this.heard.push(sha256);
-    for (let start = 0; start < this.blob.length; start += 65_536) {
+    for (let start = offsetBytes; start < this.blob.length; start += 65_536) {
       yield this.blob.subarray(start, start + 65_536);
     }
     if (this.error !== undefined) throw this.error;
@@ -95,6 +101,17 @@ export function controllerClientContract(name: string, open: Open): void {
       expect((await read(subject.client)).equals(controller.blob)).toBe(true);
     });
 
+    it("passes a blob on from any byte on", async () => {
+      controller.blob = Buffer.alloc(300_000, "innkeeper");
+      const rest = await read(subject.client, 123_456);
+      expect(rest.equals(controller.blob.subarray(123_456))).toBe(true);
+    });
+
+    it("passes on who has a blob", async () => {
+      expect(await subject.client.findBlob(SHA256, "n9")).toEqual(HOLDERS);
+      expect(controller.heard).toEqual([[SHA256, "n9"]]);
+    });
+
     it("breaks a blob's stream with the controller's error", async () => {
       controller.blob = Buffer.from("half");
       controller.error = notFound("blob", SHA256);
@@ -130,8 +147,8 @@ function aReport(): NodeReport {
   });
 }
 
-async function read(client: ControllerClient): Promise<Buffer> {
+async function read(client: ControllerClient, offsetBytes = 0): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of client.readBlob(SHA256)) parts.push(part);
+  for await (const part of client.readBlob(SHA256, offsetBytes)) parts.push(part);
   return Buffer.concat(parts);
 }

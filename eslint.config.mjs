@@ -17,7 +17,7 @@ const DECISIONS = [
 const TESTS = ["**/*.test.ts", "**/*.contract.ts", "test/**/*.ts"];
 
 /** The only files that may read the environment; a benchmark starts programs as a user would. */
-const PROGRAMS = ["**/main.ts", "test/bench/*.ts", "*.config.ts"];
+const PROGRAMS = ["**/main.ts", "test/bench/**/*.ts", "*.config.ts"];
 
 const call = (object, method) =>
   `CallExpression[callee.object.name='${object}'][callee.property.name='${method}']`;

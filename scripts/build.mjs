@@ -11,6 +11,7 @@ const PROGRAMS = {
   "inn-agent": "services/node-agent/src/main.ts",
   sim: "test/simulation/main.ts",
   bench: "test/bench/main.ts",
+  "bench-agents": "test/bench/cluster/agents/main.ts",
 };
 
 /** Our own workspaces are bundled, whatever is in `node_modules` is not. */

@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME`: runs one benchmark; the last line is one JSON object. */
+import { cluster } from "./cluster/cluster.js";
 import { failover } from "./failover.js";
 import { guestStart } from "./guest-start.js";
 import { modes } from "./modes.js";
@@ -7,7 +8,7 @@ import { placement } from "./placement.js";
 import { type Bench, table } from "./report.js";
 import { store } from "./store.js";
 
-const BENCHES: readonly Bench[] = [failover, guestStart, modes, packing, placement, store];
+const BENCHES: readonly Bench[] = [cluster, failover, guestStart, modes, packing, placement, store];
 
 async function main(): Promise<void> {
   const [, , name] = process.argv;

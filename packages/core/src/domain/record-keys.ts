@@ -20,6 +20,11 @@ export function kindOf(key: RecordKey): RecordKindName {
   return key.slice(0, key.indexOf("/")) as RecordKindName;
 }
 
+/** Of the keys whose name is one id: all kinds but guests. */
+export function idOf(key: RecordKey): string {
+  return key.slice(key.indexOf("/") + 1);
+}
+
 export function nodeCounter(nodeId: string, kind: ResourceKind): string {
   return `node/${nodeId}/${kind}`;
 }

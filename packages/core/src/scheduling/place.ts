@@ -66,7 +66,8 @@ export interface Candidate {
  */
 export interface Finding {
   readonly candidates: readonly Candidate[];
-  readonly candidateCount: number;
+  /** Undefined = they were not counted. */
+  readonly candidateCount: number | undefined;
   readonly rejected: readonly Rejection[];
 }
 
@@ -160,7 +161,7 @@ function freeSharesAfter(
   return { low: Math.min(...shares), high: Math.max(...shares) };
 }
 
-function explain(request: PlacementRequest, best: Candidate, candidateCount: number): string {
+function explain(request: PlacementRequest, best: Candidate, candidateCount?: number): string {
   const node = best.view.node.id;
   const why = request.mode === "auto" ? "least emulation offered" : "as asked";
   const others = abilitiesIgnoringNeeds(request, best.view.node).filter(
@@ -171,7 +172,7 @@ function explain(request: PlacementRequest, best: Candidate, candidateCount: num
   const percent = Math.round(freeSharesAfter(request, best.view).low * 100);
   const free = `${percent} % of its scarcest resource stays free`;
   const isOnly = candidateCount === 1;
-  const rank = isOnly ? "the only node that fits" : `best of ${candidateCount} that fit`;
+  const rank = isOnly ? "the only node that fits" : `best of ${candidateCount ?? "all"} that fit`;
   return `${best.ability.mode} (${why}) on ${node}: ${rank}, ${free}${said}`;
 }
 

@@ -48,6 +48,13 @@ describe("the placer, against the plain loop", () => {
     });
   });
 
+  it("finds the same best few in large clusters, without looking at every node (Q1)", () => {
+    forEachSeed(300, (prng) => {
+      const nodes = prng.pick([NODES_SMALL, NODES_MIDDLE]);
+      changeAndAsk(prng, { placer: new Placer(0), nodes, changes: 20 }, expectSameBestFew);
+    });
+  });
+
   it("keeps allocations of nodes that come later or come again", () => {
     const placer = new Placer();
     const taken = { cpuMillis: 100, memoryMib: 7, diskMib: 0 };
@@ -89,17 +96,26 @@ const REQUEST: PlacementRequest = {
   migratingFrom: undefined,
 };
 
-/** Changes the cluster at random and asks after each change. */
 function expectSameDecisions(prng: Prng, size: { nodes: number; changes: number }): void {
-  const placer = new Placer();
+  changeAndAsk(prng, { ...size, placer: new Placer() }, expectSame);
+}
+
+type Expect = typeof expectSame;
+
+/** Changes the cluster at random and asks after each change. */
+function changeAndAsk(
+  prng: Prng,
+  { placer, nodes, changes }: { placer: Placer; nodes: number; changes: number },
+  expectFor: Expect,
+): void {
   const members: PlacedMember[] = [];
-  for (let count = 0; count < size.changes; count += 1) {
-    const nodeId = `n${prng.integer(0, size.nodes - 1)}`;
+  for (let count = 0; count < changes; count += 1) {
+    const nodeId = `n${prng.integer(0, nodes - 1)}`;
     changeRandomly(prng, placer, nodeId);
     moveRandomly(prng, { placer, members, nodeId });
     const policy = prng.chance(0.6) ? "spread" : prng.pick(PLACEMENT_POLICIES);
     const context = { revision: count, seed: prng.next32(), policy };
-    expectSame(placer, randomRequest(prng, members), { ...context, members });
+    expectFor(placer, randomRequest(prng, members), { ...context, members });
   }
 }
 
@@ -131,6 +147,19 @@ function expectSame(
   const chosen = placer.table.recordAt(slot)?.id;
   expect(chosen).toBe(plain.isPlaced ? plain.decision.nodeId : undefined);
   expect(placer.scan(request, context)).toBe(slot);
+}
+
+/** What is told of nodes that fit, and of those that do not when none does. */
+function expectSameBestFew(...[placer, request, context]: Parameters<Expect>): void {
+  const plain = place(request, { ...context, nodes: placer.table.views() });
+  const found = placer.place(request, context);
+  if (!plain.isPlaced || !found.isPlaced) {
+    expect(found).toEqual(plain);
+    return;
+  }
+  const { message } = found.decision;
+  expect(message).toMatch(/on n[0-9]+: best of all that fit/);
+  expect(found.decision).toEqual({ ...plain.decision, message, rejections: [] });
 }
 
 function changeRandomly(prng: Prng, { table }: Placer, nodeId: string): void {

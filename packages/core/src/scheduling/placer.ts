@@ -1,9 +1,10 @@
 /**
  * The scheduler over a table of nodes: gives the decisions of `place` without objects for each
- * node. `choose` only finds the node, in about a microsecond; `place` also explains, by one scan.
+ * node. `choose` only finds the node, in about a microsecond; `place` also explains: by one scan in
+ * small clusters, with every count and the nodes that will not do; in large ones by the best few.
  */
 import type { ModeAbility } from "../domain/mode.js";
-import { CANDIDATES_MAX, REJECTIONS_MAX, type Rejection } from "../domain/placement.js";
+import { CANDIDATES_MAX, REJECTIONS_MAX } from "../domain/placement.js";
 import {
   isWithoutBridge,
   MODE_PREFERENCE,
@@ -26,6 +27,8 @@ import { ANYBODY, type CompiledRule, NOBODY, type Question, Search } from "./sea
 
 /** Kinds of requests whose usable modes are remembered for every class. */
 const REQUEST_KINDS_MAX = 256;
+/** Up to so many nodes each decision tells of all of them. */
+const SCANNED_NODES_MAX = 512;
 const NOT_USABLE = -1;
 const NO_COMPILED: readonly CompiledRule[] = [];
 
@@ -36,6 +39,9 @@ export class Placer {
   readonly #search = new Search(this.table);
   readonly #preferences = new Map<string, Float64Array>();
   readonly #wanted = new LabelIndex(this.table);
+
+  /** @param scannedNodesMax up to how many nodes `place` looks at each of them */
+  constructor(private readonly scannedNodesMax = SCANNED_NODES_MAX) {}
 
   /** Slot of the best node, or -1. */
   choose(request: PlacementRequest, context: Omit<PlacementContext, "revision">): number {
@@ -67,22 +73,53 @@ export class Placer {
   }
 
   #explained(request: PlacementRequest, context: PlacementContext): PlacementResult {
-    this.#search.ask(this.#questionOf(request, context));
-    const { table } = this;
     const asked = { request, counts: this.members.countsFor(request.projectId) };
-    const best: number[] = [];
-    const rejected: Rejection[] = [];
+    const question = this.#questionOf(request, context);
+    const isLarge = this.table.length > this.scannedNodesMax;
+    const found = isLarge ? this.#bestFew(question) : this.#scanned(question);
+    const { best, candidateCount, others } = found;
+    const viewAt = (slot: number) => this.table.viewAt(slot);
+    const candidates = best.map((slot) => candidateOn(viewAt(slot), asked, context));
+    const rejected = others.flatMap((slot) => allRejections(asked, viewAt(slot)));
+    return resultOf({ candidates, candidateCount, rejected }, request, context);
+  }
+
+  /** The best few of all that fit, how many these are, and the first few that do not. */
+  #scanned(question: Question): Found {
+    this.#search.ask(question);
+    const { table } = this;
+    const [best, others]: [number[], number[]] = [[], []];
     let candidateCount = 0;
     for (let slot = 0; slot < table.length; slot += 1) {
       if (this.#search.fits(slot)) {
         candidateCount += 1;
         this.#rank(best, slot);
-      } else if (rejected.length < REJECTIONS_MAX && table.recordAt(slot) !== undefined) {
-        rejected.push(...allRejections(asked, table.viewAt(slot)));
+      } else if (others.length < REJECTIONS_MAX && table.recordAt(slot) !== undefined) {
+        others.push(slot);
       }
     }
-    const candidates = best.map((slot) => candidateOn(table.viewAt(slot), asked, context));
-    return resultOf({ candidates, candidateCount, rejected }, request, context);
+    return { best, candidateCount, others };
+  }
+
+  /** The same best few, each found without those before it; reasons only when there is none. */
+  #bestFew(question: Question): Found {
+    const best: number[] = [];
+    const barred = new Set(question.barred);
+    while (best.length < CANDIDATES_MAX) {
+      const slot = this.#search.find({ ...question, barred });
+      if (slot === NOBODY) break;
+      best.push(slot);
+      barred.add(slot);
+    }
+    return { best, candidateCount: undefined, others: best.length === 0 ? this.#firstFew() : [] };
+  }
+
+  #firstFew(): number[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < this.table.length && slots.length < REJECTIONS_MAX; slot += 1) {
+      if (this.table.recordAt(slot) !== undefined) slots.push(slot);
+    }
+    return slots;
   }
 
   #find(request: PlacementRequest, context: Omit<PlacementContext, "revision">): number {
@@ -157,6 +194,13 @@ export class Placer {
     this.#preferences.set(key, worked);
     return worked;
   }
+}
+
+/** Slots. */
+interface Found {
+  readonly best: readonly number[];
+  readonly candidateCount: number | undefined;
+  readonly others: readonly number[];
 }
 
 /** Everything that `usableAbilities` looks at. */

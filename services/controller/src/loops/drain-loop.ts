@@ -8,10 +8,12 @@ import {
   type DrainEntry,
   type Guest,
   isDone,
+  nodeCounter,
   type Operation,
   placementsOf,
   planDrain,
   recordKey,
+  type Transaction,
   toDomainError,
   withEntry,
 } from "@innkeeper/core";
@@ -129,11 +131,20 @@ export class DrainLoop {
         checks: [{ key, revision: found.revision }],
         puts: [{ key, value: operation }],
         deletes: [],
-        counters: [],
+        counters: operation.state === "succeeded" ? emptyOnly(operation) : [],
       },
     ]);
     if (result?.isCommitted) await this.context.mirrored(result.revision);
   }
+}
+
+/** Refused while anything is held there, also what was placed a moment ago after an uncordon. */
+function emptyOnly({ drain }: Operation): Transaction["counters"] {
+  const key = nodeCounter(drain?.nodeId ?? "", "cpuMillis");
+  return [
+    { key, delta: 1, max: 1 },
+    { key, delta: -1, max: undefined },
+  ];
 }
 
 function isGiven(guest: Guest, nodeId: string): boolean {

@@ -7,6 +7,7 @@ import {
   type ChangeBatch,
   type CopyReport,
   type Guest,
+  idOf,
   kindOf,
   leaderOf,
   type NodeIntroduction,
@@ -35,6 +36,9 @@ export interface LeadingConfig {
   readonly operationsKeptMs: number;
 }
 
+/** How long room that has come free waits until guests without a place are asked. */
+const WAKE_AFTER_MS = 10;
+
 export class Leading {
   readonly #nodes: NodeLoop;
   readonly #reconcile: ReconcileLoop;
@@ -43,6 +47,7 @@ export class Leading {
   readonly #drains: DrainLoop;
   readonly #stops: (() => void)[] = [];
   #isOver = false;
+  #isWakeDue = false;
 
   constructor(
     private readonly context: LoopContext,
@@ -109,7 +114,7 @@ export class Leading {
     if (changed === undefined) return { ...lease, mustJoin: true, wantsFull: false };
     const wantsFull = sessions.differsFrom(report);
     if (wantsFull) this.#sayDiffers(report.nodeId);
-    if (report.isFull) await this.#nodes.checkLeases();
+    if (report.isFull) await this.#nodes.checkLease(report.nodeId);
     for (const uid of changed) this.#reconcile.enqueue(uid);
     if (report.isFull) this.#onSynced(report.nodeId);
     else this.#settleOrphans(report.nodeId, report.copies);
@@ -145,7 +150,13 @@ export class Leading {
 
   #onSynced(nodeId: string): void {
     this.#settleOrphans(nodeId, this.parts.sessions.copiesOn(nodeId));
-    this.#reconcile.enqueueAll();
+    this.#onNode(nodeId);
+  }
+
+  /** Guests that are there see it otherwise now; those without a place may find one there. */
+  #onNode(nodeId: string): void {
+    for (const uid of this.context.mirror.guestsOn(nodeId)) this.#reconcile.enqueue(uid);
+    this.#wakePending();
   }
 
   #settleOrphans(nodeId: string, copies: readonly CopyReport[]): void {
@@ -166,7 +177,7 @@ export class Leading {
       if (kind === "guest")
         this.#onGuest(value as Guest | undefined, before[index] as Guest | undefined);
       if (kind === "operation" && value) this.#reconcile.enqueue((value as Operation).guestUid);
-      if (kind === "node") this.#reconcile.enqueueAll();
+      if (kind === "node") this.#onNode(idOf(key));
     });
     this.#drains.check();
   }
@@ -179,10 +190,15 @@ export class Leading {
     if (hasFreed) this.#wakePending();
   }
 
+  /** Soon, and once for many nodes that come or guests that go. */
   #wakePending(): void {
-    for (const guest of this.context.mirror.guests()) {
-      if (guest.status.phase === "PENDING") this.#reconcile.enqueue(guest.uid);
-    }
+    if (this.#isWakeDue) return;
+    this.#isWakeDue = true;
+    this.context.clock.schedule(WAKE_AFTER_MS, () => {
+      this.#isWakeDue = false;
+      if (this.#isOver) return;
+      for (const uid of this.context.mirror.guestsWithoutPlace()) this.#reconcile.enqueue(uid);
+    });
   }
 
   /** A guest without a place waits for a change; it is not tried again at once. */

@@ -31,40 +31,49 @@ export class NodeLoop {
       joinedAtMs: known?.value.joinedAtMs ?? nowMs,
       updatedAtMs: nowMs,
     };
-    const isCommitted = await this.#write(record, known?.revision ?? "absent");
+    const isCommitted = await this.#commit([writeOf(record, known?.revision ?? "absent")]);
     if (!isCommitted) throw unavailable("controller", "the node's record changed meanwhile");
     this.sessions.open(node.id, node.incarnation);
   }
 
-  /** Compares every node's record with its link; called at each tick and when a node comes back. */
+  /** Compares every node's record with its link; called at each tick. */
   async checkLeases(): Promise<void> {
-    for (const node of this.context.mirror.nodes()) {
-      const link = this.sessions.linkOf(node.id);
-      const state: NodeState = link === "unreachable" ? "unreachable" : node.state;
-      await this.#setState(node, link === "synced" ? "ready" : state);
-    }
+    await this.#follow(this.context.mirror.nodes());
   }
 
-  async #setState(node: NodeRecord, state: NodeState): Promise<void> {
-    if (node.state === state) return;
-    const found = this.context.mirror.node(node.id);
-    if (found === undefined) return;
-    this.context.log.warn({ nodeId: node.id, state }, "node changed its state");
-    const record = { ...found.value, state, updatedAtMs: this.context.clock.nowMs() };
-    await this.#write(record, found.revision);
+  /** The same for one node, which has just told everything. */
+  async checkLease(nodeId: string): Promise<void> {
+    const node = this.context.mirror.node(nodeId)?.value;
+    if (node !== undefined) await this.#follow([node]);
   }
 
-  async #write(record: NodeRecord, revision: number | "absent"): Promise<boolean> {
-    const key = recordKey("node", record.id);
-    const transaction: Transaction = {
-      checks: [{ key, revision }],
-      puts: [{ key, value: record }],
-      deletes: [],
-      counters: [],
-    };
-    const [result] = await this.context.leader.commitAll([transaction]);
-    if (result?.isCommitted !== true) return false;
-    await this.context.mirrored(result.revision);
-    return true;
+  async #follow(nodes: readonly NodeRecord[]): Promise<void> {
+    const writes = nodes.map((node) => this.#newState(node)).filter((each) => each !== undefined);
+    if (writes.length > 0) await this.#commit(writes);
   }
+
+  /** Undefined when the record is true. */
+  #newState({ id, state: known }: NodeRecord): Transaction | undefined {
+    const { mirror, log, clock } = this.context;
+    const link = this.sessions.linkOf(id);
+    const lost: NodeState = link === "unreachable" ? "unreachable" : known;
+    const state = link === "synced" ? "ready" : lost;
+    const found = mirror.node(id);
+    if (found === undefined || state === known) return undefined;
+    log.warn({ nodeId: id, state }, "node changed its state");
+    return writeOf({ ...found.value, state, updatedAtMs: clock.nowMs() }, found.revision);
+  }
+
+  /** @returns whether all were taken; a lost race is decided again at the next tick. */
+  async #commit(transactions: readonly Transaction[]): Promise<boolean> {
+    const results = await this.context.leader.commitAll(transactions);
+    const revisions = results.map((each) => (each.isCommitted ? each.revision : 0));
+    await this.context.mirrored(Math.max(...revisions));
+    return revisions.every((revision) => revision > 0);
+  }
+}
+
+function writeOf(record: NodeRecord, revision: number | "absent"): Transaction {
+  const key = recordKey("node", record.id);
+  return { checks: [{ key, revision }], puts: [{ key, value: record }], deletes: [], counters: [] };
 }

@@ -26,6 +26,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { addPlacements, addUsage, addUsages, NO_USAGE } from "./accounting.js";
+import { GuestIndex } from "./guest-index.js";
 
 export interface Versioned<V> {
   readonly value: V;
@@ -41,12 +42,11 @@ export class Mirror {
   #revision: Revision = 0;
   readonly #records = new Map<RecordKey, Versioned<RecordValue>>();
   readonly #keysByKind = new Map<string, Set<RecordKey>>();
-  readonly #guestKeyByUid = new Map<string, RecordKey>();
+  readonly #index = new GuestIndex();
   readonly #allocated = new Map<string, Resources>();
   /** By project, without those below. */
   readonly #usage = new Map<string, Usage>();
   readonly #children = new Map<string, Set<string>>();
-  readonly #gangs = new Map<string, Set<string>>();
   readonly #listeners = new Set<MirrorListener>();
   readonly #waiters = new Set<{ revision: Revision; wake: () => void }>();
 
@@ -59,14 +59,24 @@ export class Mirror {
   }
 
   guestByUid(uid: string): Versioned<Guest> | undefined {
-    const key = this.#guestKeyByUid.get(uid);
+    const key = this.#index.keyOf(uid);
     return key === undefined ? undefined : this.#get<Guest>(key);
   }
 
   /** The guests that came in one gang, those that are still there. */
   gang(gangId: string): readonly Versioned<Guest>[] {
-    const uids = [...(this.#gangs.get(gangId) ?? [])];
+    const uids = [...this.#index.inGang(gangId)];
     return uids.map((uid) => this.guestByUid(uid)).filter((found) => found !== undefined);
+  }
+
+  /** Uids of guests that are placed there, or are on their way there or away. */
+  guestsOn(nodeId: string): Iterable<string> {
+    return this.#index.onNode(nodeId);
+  }
+
+  /** Uids of guests that hold nothing of any node. */
+  guestsWithoutPlace(): Iterable<string> {
+    return this.#index.withoutPlace;
   }
 
   project(id: string): Versioned<Project> | undefined {
@@ -228,27 +238,13 @@ export class Mirror {
     if (old) {
       addPlacements(this.#allocated, old, -1);
       addUsage(this.#usage, old, -1);
-      this.#guestKeyByUid.delete(old.uid);
-      this.#leaveGang(old);
+      this.#index.remove(old);
     }
     if (now) {
       addPlacements(this.#allocated, now, 1);
       addUsage(this.#usage, now, 1);
-      this.#guestKeyByUid.set(now.uid, key);
-      this.#joinGang(now);
+      this.#index.add(key, now);
     }
-  }
-
-  #joinGang({ gangId, uid }: Guest): void {
-    if (gangId === undefined) return;
-    this.#gangs.set(gangId, (this.#gangs.get(gangId) ?? new Set()).add(uid));
-  }
-
-  #leaveGang({ gangId, uid }: Guest): void {
-    if (gangId === undefined) return;
-    const others = this.#gangs.get(gangId);
-    others?.delete(uid);
-    if (others?.size === 0) this.#gangs.delete(gangId);
   }
 
   /** A project keeps its parent for good. */

@@ -25,8 +25,13 @@ export function whatDiffers(world: World): readonly string[] {
   ];
 }
 
-/** A guest that fits nowhere waits for room, and so does the operation that wants it to run. */
-function mustHaveEnded({ id, state }: Operation, guests: readonly Guest[]): boolean {
+/**
+ * A guest that fits nowhere waits for room, and so does the operation that wants it to run; a drain
+ * waits for room elsewhere, and says so.
+ */
+function mustHaveEnded({ id, state, drain }: Operation, guests: readonly Guest[]): boolean {
+  const open = drain?.entries.filter((entry) => ["waiting", "moving"].includes(entry.state)) ?? [];
+  if (open.length > 0 && open.every(({ message }) => message !== "")) return false;
   const guest = guests.find((each) => each.operationId === id);
   return state === "running" && guest?.status.reason !== "NOTHING_FITS";
 }

@@ -5,10 +5,20 @@ import { guestStart } from "./guest-start.js";
 import { modes } from "./modes.js";
 import { packing } from "./packing/packing.js";
 import { placement } from "./placement.js";
+import { rebalance } from "./rebalance/rebalance.js";
 import { type Bench, table } from "./report.js";
 import { store } from "./store.js";
 
-const BENCHES: readonly Bench[] = [cluster, failover, guestStart, modes, packing, placement, store];
+const BENCHES: readonly Bench[] = [
+  cluster,
+  failover,
+  guestStart,
+  modes,
+  packing,
+  placement,
+  rebalance,
+  store,
+];
 
 async function main(): Promise<void> {
   const [, , name] = process.argv;

@@ -63,6 +63,7 @@ export * from "./scheduling/label-filters.js";
 export { NodeTable } from "./scheduling/node-table.js";
 export * from "./scheduling/place.js";
 export { Placer } from "./scheduling/placer.js";
+export * from "./scheduling/rebalance.js";
 export * from "./scheduling/scorers.js";
 export * from "./scheduling/smallest-change.js";
 export * from "./transactions/change-feed.js";

@@ -11,7 +11,7 @@ import {
   type PlacementRequest,
   usableAbilities,
 } from "./filters.js";
-import { allowedCounts } from "./group-rules.js";
+import { allowedCounts, violationsOn } from "./group-rules.js";
 import { GuestCounts } from "./guest-counts.js";
 import { LabelIndex } from "./label-index.js";
 import { NodeTable } from "./node-table.js";
@@ -57,6 +57,16 @@ export class Placer {
 
   place(request: PlacementRequest, context: PlacementContext): PlacementResult {
     return this.#without(request, () => this.#explained(request, context));
+  }
+
+  /** How many of the guest's soft rules are broken when it is there. */
+  brokenAt(request: PlacementRequest, slot: number): number {
+    const { groups } = request.rules;
+    const node = this.table.recordAt(slot);
+    if (groups.length === 0 || node === undefined) return 0;
+    return this.#without(request, () =>
+      violationsOn(groups, node, this.members.countsFor(request.projectId)),
+    );
   }
 
   /** Runs it without the guest's own copies, which are no obstacle to it. */

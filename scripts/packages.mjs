@@ -23,7 +23,8 @@ PROGRAMS.test = {
   "redis-server": "redis-server",
   "nats-server": "nats-server",
 };
-PROGRAMS.bench = PROGRAMS.test;
+/** With the peer that the bench `rebalance` compares with. */
+PROGRAMS.bench = { ...PROGRAMS.test, hbal: "ganeti-htools" };
 
 /** For tests in containers, which are left out where these cannot be had. */
 const ENGINE_PROGRAMS = {

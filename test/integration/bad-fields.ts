@@ -62,6 +62,20 @@ const DRAINS = [
   ...rows("NodeService.PlanDrain", {}, { node_id: NEEDED_NAMES }),
 ];
 
+const LIMITS_OF_MOVES = {
+  "limits.moves_max": [-1, 1001],
+  "limits.gain_min_basis_points": [-1, 10_001],
+  "limits.cool_down": [{ seconds: -1 }, { seconds: 86_401 }, { nanos: 1_000_000_000 }],
+};
+const CLUSTER = [
+  ...rows("ClusterService.PlanRebalance", { limits: {} }, LIMITS_OF_MOVES),
+  ...rows(
+    "ClusterService.RebalanceCluster",
+    { limits: {} },
+    { ...LIMITS_OF_MOVES, request_id: REQUEST_IDS },
+  ),
+];
+
 const QUOTA = { guests: [-1], cpu_millis: [-1], memory_mib: [-1], disk_mib: [-1] };
 
 const PROJECTS = [
@@ -119,6 +133,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
   ...IMAGES,
   ...NODES,
   ...DRAINS,
+  ...CLUSTER,
   ...PROJECTS,
   ...OPERATIONS,
   ...EVENTS,

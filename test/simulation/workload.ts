@@ -25,6 +25,7 @@ import { deleteGuest } from "../../services/controller/src/commands/delete-guest
 import { drainNode } from "../../services/controller/src/commands/drain-node.js";
 import { migrateGuest } from "../../services/controller/src/commands/migrate-guest.js";
 import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
+import { rebalanceCluster } from "../../services/controller/src/commands/rebalance.js";
 import { resizeGuest } from "../../services/controller/src/commands/resize-guest.js";
 import { setRunState } from "../../services/controller/src/commands/set-run-state.js";
 import {
@@ -69,6 +70,7 @@ const WEIGHTS = {
   cordon: 1,
   uncordon: 2,
   drain: 1,
+  rebalance: 1,
 } as const;
 type Verb = keyof typeof WEIGHTS;
 const SNAPSHOT_NAMES = ["s", "t"];
@@ -153,6 +155,8 @@ export class Workload {
         return { what, isOperation, run: this.#migration(guest) };
       case "resize":
         return { what, isOperation, run: this.#resize(guest) };
+      case "rebalance":
+        return this.#rebalance(requestId);
       case "drain":
         return this.#drain(requestId);
       case "disk":
@@ -280,6 +284,15 @@ export class Workload {
       what: `cancel ${operationId}`,
       isOperation: true,
       run: (controller) => cancelOperation(controller, { operationId, requestId }),
+    };
+  }
+
+  #rebalance(requestId: string): Command {
+    const limits = { movesMax: 4, gainMinBasisPoints: 1, coolDownMs: 0 };
+    return {
+      what: "rebalance",
+      isOperation: true,
+      run: (controller) => rebalanceCluster(controller, { ...limits, requestId }),
     };
   }
 

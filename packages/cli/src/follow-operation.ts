@@ -83,8 +83,9 @@ function nothingFits(guestId: string, why: string): DomainError {
 
 const MIB = 1024 * 1024;
 
-/** The guest, or the node of a drain. */
-export function subjectOf({ guestId, drain }: Operation): string {
+/** The guest, the node of a drain, or the cluster. */
+export function subjectOf({ guestId, drain, rebalance }: Operation): string {
+  if (rebalance !== undefined) return "cluster";
   return drain?.nodeId ?? guestId;
 }
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { parseCount, parseCpu, parseMib, parseMs, parsePairs } from "./parse-options.js";
+import {
+  parseCount,
+  parseCpu,
+  parseMib,
+  parseMs,
+  parsePairs,
+  parsePercent,
+} from "./parse-options.js";
 
 describe("amounts of memory", () => {
   it.each([
@@ -50,6 +57,20 @@ describe("durations", () => {
 
   it.each(["", "10", "1.5s", "1d", "s"])("%j is refused, naming the option", (text) => {
     expect(() => parseMs("--timeout", text)).toThrow(/^--timeout: /);
+  });
+});
+
+describe("percentages", () => {
+  it.each([
+    ["1%", 100],
+    ["0.25 %", 25],
+    ["100%", 10_000],
+  ])("%s is %i hundredths of a percent", (text, basisPoints) => {
+    expect(parsePercent("--min-gain", text)).toBe(basisPoints);
+  });
+
+  it.each(["", "1", "1.234%", "-1%", "%"])("%j is refused, naming the option", (text) => {
+    expect(() => parsePercent("--min-gain", text)).toThrow(/^--min-gain: /);
   });
 });
 

@@ -71,6 +71,13 @@ export function parseForward(
   return { protocol, hostPort: Number(hostPort), guestPort: Number(guestPort) };
 }
 
+/** "1%", "0.25%" → hundredths of a percent. */
+export function parsePercent(option: string, text: string): number {
+  const [, amount = ""] = /^([0-9]{1,3}(?:\.[0-9]{1,2})?) ?%$/.exec(text) ?? [];
+  if (amount === "") throw invalidField(option, text, "a percentage such as 1% or 0.25%");
+  return Math.round(Number(amount) * 100);
+}
+
 export function parseCount(option: string, text: string): number {
   if (!/^[0-9]{1,15}$/.test(text)) throw invalidField(option, text, "a whole number");
   return Number(text);

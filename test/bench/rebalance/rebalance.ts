@@ -11,7 +11,7 @@ import { runHbal } from "./hbal.js";
 import { movePlainly } from "./plain.js";
 
 const ROUNDS = 5;
-const OPTIONS = { movesMax: 100_000, gainMin: 1e-6, seed: 1 };
+const OPTIONS = { movesMax: 100_000, gainMin: 1e-4, seed: 1 };
 const LARGE = { nodes: 1000, guests: 10_000 };
 
 export const rebalance: Bench = {
@@ -61,8 +61,16 @@ function large(say: (line: string) => void): BenchResult[] {
   return [
     of("plan-ms", "ms", { value: rounded(ms), baseline: rounded(plain.ms) }),
     of("moves", "moves", { value: plan.moves.length, baseline: plain.moves }),
+    of("moves-to-same-balance", "moves", {
+      value: movesUntil(plan, plain.imbalance),
+      baseline: plain.moves,
+    }),
     of("imbalance-after", "%", { value: percent(after), baseline: percent(plain.imbalance) }),
   ];
+}
+
+function movesUntil({ moves }: RebalancePlan, imbalance: number): number {
+  return 1 + moves.findIndex((move) => move.imbalance <= imbalance);
 }
 
 function percent(share: number): number {

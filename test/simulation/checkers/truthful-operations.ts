@@ -41,6 +41,10 @@ function checkRecords(commit: ObservedCommit, { records }: World, operation: Ope
     checkDrained(records, operation);
     return;
   }
+  if (operation.kind === "rebalance") {
+    checkRebalanced(operation);
+    return;
+  }
   const guest = records.guestByUid(operation.guestUid);
   if (operation.kind === "delete") {
     if (guest === undefined) return;
@@ -63,8 +67,15 @@ function checkDrained(records: World["records"], operation: Operation): void {
   throw new Violation("I6", `${describe(operation)} succeeded, ${left.id} is still there`);
 }
 
+function checkRebalanced(operation: Operation): void {
+  const entries = operation.rebalance?.entries ?? [];
+  const odd = entries.find(({ state }) => !["moved", "gone", "skipped"].includes(state));
+  if (odd === undefined) return;
+  throw new Violation("I6", `${describe(operation)} succeeded, ${odd.guestId} is ${odd.state}`);
+}
+
 const RECORDED: Readonly<
-  Record<Exclude<Operation["kind"], "delete" | "drain">, (guest: Guest) => boolean>
+  Record<Exclude<Operation["kind"], "delete" | "drain" | "rebalance">, (guest: Guest) => boolean>
 > = {
   create: ({ status }) => ["RUNNING", "PAUSED", "STOPPED"].includes(status.phase),
   start: ({ status }) => ["RUNNING", "STOPPED"].includes(status.phase),

@@ -8,6 +8,7 @@ import { describe, followOperation, subjectOf } from "../follow-operation.js";
 import { age, enumName, table } from "../output/table.js";
 import { parseCount } from "../parse-options.js";
 import { ledgerOf } from "./node-drain.js";
+import { rebalanceLedgerOf } from "./rebalance.js";
 import type { Register } from "./register.js";
 
 export function operationCommands(program: Command, register: Register): void {
@@ -74,7 +75,7 @@ async function cancelOperation(context: CliContext, operationId: string): Promis
 
 function operationText(operation: Operation): string {
   const state = enumName(operation.state, "OPERATION_STATE_").toLowerCase();
-  const ledger = ledgerOf(operation.drain);
+  const ledger = [...ledgerOf(operation.drain), ...rebalanceLedgerOf(operation.rebalance)];
   return [`${operation.id} ${state}: ${describe(operation)}`, ...ledger].join("\n");
 }
 

@@ -5,6 +5,7 @@
 import type { MigrationProgress } from "./copy.js";
 import type { Drain } from "./drain.js";
 import type { ErrorDetail } from "./errors.js";
+import type { Rebalance } from "./rebalance.js";
 
 export const OPERATION_KINDS = [
   "create",
@@ -16,6 +17,7 @@ export const OPERATION_KINDS = [
   "migrate",
   "resize",
   "drain",
+  "rebalance",
   "take-snapshot",
   "remove-snapshot",
   "restore",
@@ -34,6 +36,8 @@ export interface Operation {
   readonly guestUid: string;
   /** Of a drain; its project and guest are empty. */
   readonly drain?: Drain | undefined;
+  /** Of a rebalance; likewise. */
+  readonly rebalance?: Rebalance | undefined;
   readonly state: OperationState;
   readonly error: ErrorDetail | undefined;
   /** One sentence: what it waits for or what it did. */

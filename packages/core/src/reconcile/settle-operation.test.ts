@@ -25,6 +25,7 @@ const OUTCOMES: Readonly<Record<OperationKind, Partial<Record<GuestPhase, string
   delete: {},
   migrate: {},
   drain: {},
+  rebalance: {},
   resize: CHANGED,
   "take-snapshot": CHANGED,
   "remove-snapshot": CHANGED,

@@ -19,7 +19,10 @@ import type { MovableGuest } from "./smallest-change.js";
 
 export interface RebalanceOptions {
   readonly movesMax: number;
-  /** Of the imbalance, for each move; 0.0001 = a hundredth of a percent point. */
+  /**
+   * Each move must lower the imbalance by this, summed over the nodes: 0.01 = as much as a
+   * hundredth of one node's load.
+   */
   readonly gainMin: number;
   readonly seed: number;
 }
@@ -148,7 +151,8 @@ class Planning {
         best = { shape, ...found };
       }
     }
-    if (best === undefined || now - best.imbalance < this.options.gainMin) return false;
+    if (best === undefined || (now - best.imbalance) * this.#count < this.options.gainMin)
+      return false;
     this.#move(from, best.shape, best);
     return true;
   }

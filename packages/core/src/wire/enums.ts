@@ -91,6 +91,7 @@ export const OPERATION_KIND_TO_PROTO = {
   migrate: ProtoOperationKind.MIGRATE,
   resize: ProtoOperationKind.RESIZE,
   drain: ProtoOperationKind.DRAIN,
+  rebalance: ProtoOperationKind.REBALANCE,
   "take-snapshot": ProtoOperationKind.TAKE_SNAPSHOT,
   "remove-snapshot": ProtoOperationKind.REMOVE_SNAPSHOT,
   restore: ProtoOperationKind.RESTORE,

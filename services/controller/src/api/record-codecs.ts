@@ -53,6 +53,9 @@ export function operationToProto(operation: Operation, mirror: Mirror): ProtoOpe
     message: operation.message,
     migration: progressToProto(operation.migration),
     drain: drainToProto(operation.drain),
+    rebalance: operation.rebalance && {
+      entries: operation.rebalance.entries.map((each) => ({ ...each })),
+    },
     cancelRequested: operation.isCancelRequested,
     createTime: new Date(operation.createdAtMs),
     updateTime: new Date(operation.updatedAtMs),

@@ -1,6 +1,6 @@
 /**
  * Drain: cordons a node and begins an operation that the leader carries out
- * (`loops/drain-loop.ts`). Planning one is the same question asked for all guests in a row, without
+ * (`loops/moves-loop.ts`). Planning one is the same question asked for all guests in a row, without
  * doing anything.
  */
 import {

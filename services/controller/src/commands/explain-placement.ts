@@ -12,7 +12,6 @@ import {
   type FullCluster,
   type Guest,
   heldBy,
-  type MovableGuest,
   type NodeView,
   notFound,
   type PlacedMember,
@@ -30,7 +29,7 @@ import { placementRequest } from "../loops/placement-request.js";
 import { findGuest, type GuestRef } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 import { type CreateGuestInput, prepareCreation } from "./create-guest.js";
-import { abilityToMove, whyNotMovable } from "./migrate-guest.js";
+import { movableOf } from "./movable-guest.js";
 import { projectLine, refuseOverQuota } from "./quota-line.js";
 
 type Context = CommandContext & { readonly nodeViews: NodeViews };
@@ -120,15 +119,4 @@ function clusterWithout({ mirror, nodeViews, ids }: Context, guest: Guest): Full
 function membersOf(guest: Guest): PlacedMember[] {
   const { uid: guestUid, projectId, labels } = guest;
   return placementsOf(guest).map(({ nodeId }) => ({ nodeId, guestUid, projectId, labels }));
-}
-
-/** As `migrateGuest` would move it; undefined when it cannot. */
-function movableOf(mirror: Context["mirror"], guest: Guest): MovableGuest | undefined {
-  const { placement, phase } = guest.status;
-  const isBusy = guest.operationId !== "" || guest.isDeleting || phase !== "RUNNING";
-  const ability = abilityToMove({ mirror }, guest);
-  if (isBusy || whyNotMovable({ mirror }, guest) || !placement || !ability) return undefined;
-  const migratingFrom = { nodeId: placement.nodeId, ability };
-  const request = { ...placementRequest(guest, mirror), migratingFrom };
-  return { guestId: guest.id, request };
 }

@@ -19,8 +19,8 @@ import {
 import type { CommandContext } from "../commands/command-context.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
 import { AgentOutbox } from "./agent-outbox.js";
-import { DrainLoop } from "./drain-loop.js";
 import type { LoopContext } from "./loop-context.js";
+import { MovesLoop } from "./moves-loop.js";
 import { NodeLoop } from "./node-loop.js";
 import type { NodeViews } from "./node-views.js";
 import { orphanOrder } from "./orphans.js";
@@ -44,7 +44,7 @@ export class Leading {
   readonly #reconcile: ReconcileLoop;
   readonly #placement: PlacementLoop;
   readonly #outbox: AgentOutbox;
-  readonly #drains: DrainLoop;
+  readonly #moves: MovesLoop;
   readonly #stops: (() => void)[] = [];
   #isOver = false;
   #isWakeDue = false;
@@ -60,7 +60,7 @@ export class Leading {
     },
   ) {
     const { sessions, nodeViews, agents, config, findRequest } = parts;
-    this.#drains = new DrainLoop(context, { nodeViews, findRequest });
+    this.#moves = new MovesLoop(context, { nodeViews, findRequest });
     this.#nodes = new NodeLoop(context, sessions);
     this.#outbox = new AgentOutbox({
       mirror: context.mirror,
@@ -91,14 +91,14 @@ export class Leading {
     this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
     this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
     this.#reconcile.enqueueAll();
-    this.#drains.check();
+    this.#moves.check();
     for (const { address } of this.context.mirror.nodes()) void this.#introduce(address);
   }
 
   stop(): void {
     this.#isOver = true;
     for (const stop of this.#stops) stop();
-    this.#drains.stop();
+    this.#moves.stop();
   }
 
   async join(node: NodeIntroduction): Promise<void> {
@@ -142,7 +142,7 @@ export class Leading {
   #resync(): void {
     const { sessions } = this.parts;
     this.#reconcile.enqueueAll();
-    this.#drains.check();
+    this.#moves.check();
     for (const { id } of this.context.mirror.nodes()) {
       if (sessions.linkOf(id) === "synced") this.#settleOrphans(id, sessions.copiesOn(id));
     }
@@ -179,7 +179,7 @@ export class Leading {
       if (kind === "operation" && value) this.#reconcile.enqueue((value as Operation).guestUid);
       if (kind === "node") this.#onNode(idOf(key));
     });
-    this.#drains.check();
+    this.#moves.check();
   }
 
   #onGuest(after: Guest | undefined, before: Guest | undefined): void {

@@ -118,6 +118,13 @@ export class NodeViews {
     }
   }
 
+  /** The scheduler's table as it is now; whoever changes it changes it back. */
+  within<T>(work: (placer: Placer) => T): T {
+    const placer = this.#placer ?? this.#begin();
+    this.#hearNodes(placer.table);
+    return work(placer);
+  }
+
   /** Every node as the scheduler sees it now. */
   all(): NodeView[] {
     const { table } = this.#placer ?? this.#begin();

@@ -1,6 +1,7 @@
 /**
- * Carries out drains: asks `planDrain` what is next whenever something has changed, writes the
- * ledger, begins migrations. A leader that takes over goes on from the ledger and the guests.
+ * Carries out drains and rebalances: asks `planDrain` or `planRebalanceStep` what is next whenever
+ * something has changed, writes the ledger, begins migrations. A leader that takes over goes on
+ * from the ledger and the guests.
  */
 import {
   DomainError,
@@ -10,15 +11,18 @@ import {
   isDone,
   nodeCounter,
   type Operation,
-  placementsOf,
   planDrain,
+  planRebalanceStep,
+  type Rebalance,
   recordKey,
   type Transaction,
   toDomainError,
   withEntry,
+  withRebalanceEntry,
 } from "@innkeeper/core";
 import type { CommandContext } from "../commands/command-context.js";
 import { migrateGuest, whyNotMovable } from "../commands/migrate-guest.js";
+import { whyNoMove } from "../commands/rebalance.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews } from "./node-views.js";
 
@@ -27,8 +31,9 @@ const LOOK_AFTER_MS = 100;
 const DOWNTIME_MS_MAX = 300;
 
 type DrainOperation = Operation & { readonly drain: Drain };
+type RebalanceOperation = Operation & { readonly rebalance: Rebalance };
 
-export class DrainLoop {
+export class MovesLoop {
   #isDue = false;
   #isOver = false;
   #isRunning = false;
@@ -61,47 +66,68 @@ export class DrainLoop {
     try {
       for (const operation of this.#running()) await this.#step(operation);
     } catch (error) {
-      this.context.log.warn({ error }, "a drain failed for now and goes on later");
+      this.context.log.warn({ error }, "moves of guests failed for now and go on later");
     }
     this.#isRunning = false;
   }
 
-  #running(): readonly DrainOperation[] {
-    const all = this.context.mirror.operations();
-    return all.filter((each): each is DrainOperation => each.drain !== undefined && !isDone(each));
+  #running(): readonly Operation[] {
+    return this.context.mirror.operations().filter((each) => !isDone(each));
   }
 
-  async #step(operation: DrainOperation): Promise<void> {
+  async #step(operation: Operation): Promise<void> {
+    if (isDrain(operation)) await this.#drain(operation);
+    else if (isRebalance(operation)) await this.#rebalance(operation);
+  }
+
+  async #drain(operation: DrainOperation): Promise<void> {
     const { mirror, clock } = this.context;
     const { nodeId } = operation.drain;
     const plan = planDrain({
       operation,
-      guestsThere: mirror.guests().filter((guest) => isGiven(guest, nodeId)),
+      guestsThere: guestsOf(mirror, nodeId),
       guestByUid: (uid) => mirror.guestByUid(uid)?.value,
       operationById: (id) => mirror.operation(id)?.value,
       whyNot: (guest) => whyNotMovable(this.context, guest),
       nowMs: clock.nowMs(),
     });
     let latest = plan.operation;
-    for (const entry of plan.moves) latest = withEntry(latest, await this.#move(operation, entry));
+    for (const entry of plan.moves) {
+      latest = withEntry(latest, await this.#move(operation, entry, ""));
+    }
     if (latest !== operation) await this.#write(latest);
   }
 
-  /** The entry after the attempt. */
-  async #move({ id }: Operation, entry: DrainEntry): Promise<DrainEntry> {
+  async #rebalance(operation: RebalanceOperation): Promise<void> {
+    const { mirror, clock } = this.context;
+    const { nodeViews } = this.parts;
+    const plan = planRebalanceStep({
+      operation,
+      guestByUid: (uid) => mirror.guestByUid(uid)?.value,
+      operationById: (id) => mirror.operation(id)?.value,
+      whyNot: (guest, entry) => whyNoMove({ mirror, nodeViews }, guest, entry),
+      nowMs: clock.nowMs(),
+    });
+    let latest = plan.operation;
+    for (const entry of plan.moves) {
+      const after = await this.#move(operation, entry, entry.toNodeId);
+      const isRefused = after.state === "waiting";
+      const told = { ...entry, ...after, toNodeId: entry.toNodeId };
+      latest = withRebalanceEntry(latest, isRefused ? { ...told, state: "skipped" } : told);
+    }
+    if (latest !== operation) await this.#write(latest);
+  }
+
+  /** The entry after the attempt. @param targetNodeId empty = the scheduler chooses */
+  async #move({ id }: Operation, entry: DrainEntry, targetNodeId: string): Promise<DrainEntry> {
     const { projectId, guestId, guestUid } = entry;
     const requestId = `${id}.${guestUid}.${entry.attempts}`;
-    const input = {
-      projectId,
-      guestId,
-      requestId,
-      targetNodeId: "",
-      downtimeMsMax: DOWNTIME_MS_MAX,
-    };
+    const downtimeMsMax = DOWNTIME_MS_MAX;
+    const input = { projectId, guestId, requestId, targetNodeId, downtimeMsMax };
     try {
       const operationId = await migrateGuest(this.#commands(), input);
       const guest = this.context.mirror.guestByUid(guestUid)?.value;
-      const toNodeId = guest?.status.migration?.target.nodeId ?? "";
+      const toNodeId = guest?.status.migration?.target.nodeId ?? targetNodeId;
       const attempts = entry.attempts + 1;
       return { ...entry, state: "moving", toNodeId, operationId, attempts, message: "" };
     } catch (error) {
@@ -131,7 +157,7 @@ export class DrainLoop {
         checks: [{ key, revision: found.revision }],
         puts: [{ key, value: operation }],
         deletes: [],
-        counters: operation.state === "succeeded" ? emptyOnly(operation) : [],
+        counters: hasDrained(operation) ? emptyOnly(operation) : [],
       },
     ]);
     if (result?.isCommitted) await this.context.mirrored(result.revision);
@@ -147,6 +173,19 @@ function emptyOnly({ drain }: Operation): Transaction["counters"] {
   ];
 }
 
-function isGiven(guest: Guest, nodeId: string): boolean {
-  return placementsOf(guest).some((each) => each.nodeId === nodeId);
+function hasDrained({ state, drain }: Operation): boolean {
+  return state === "succeeded" && drain !== undefined;
+}
+
+function isDrain(operation: Operation): operation is DrainOperation {
+  return operation.drain !== undefined;
+}
+
+function isRebalance(operation: Operation): operation is RebalanceOperation {
+  return operation.rebalance !== undefined;
+}
+
+function guestsOf(mirror: LoopContext["mirror"], nodeId: string): readonly Guest[] {
+  const found = [...mirror.guestsOn(nodeId)].map((uid) => mirror.guestByUid(uid)?.value);
+  return found.filter((guest) => guest !== undefined);
 }

@@ -62,11 +62,11 @@ async function startBare(
   };
   const directory = new CopyDirectory(root, launch);
   const startedMs = performance.now();
-  await directory.make();
+  await directory.make(undefined);
   const machine = { mode: guest.mode, acceleration: "tcg", tscKhz: hostTscKhz() } as const;
   const process = await QemuProcess.start({
-    executable: "qemu-system-x86_64",
-    args: qemuArguments(launch, machine),
+    command: ["qemu-system-x86_64", ...qemuArguments(launch, machine)],
+    directories: [],
     directory,
     clock: systemClock,
   });

@@ -1,4 +1,5 @@
 /** The agent's settings, with their defaults and reasons. */
+import { invalidField } from "@innkeeper/core";
 import {
   LOG_LEVELS,
   loadSettings,
@@ -7,6 +8,9 @@ import {
   type Settings,
 } from "@innkeeper/core/platform";
 
+/** User ids of Linux have 32 bits, and the last one means none. */
+const ID_END = 2 ** 32 - 1;
+const RANGE_IDS = 65_536;
 const AMOUNT = { min: 0, max: 2 ** 40 } as const;
 const ADDRESS = { pattern: /^[^\s/]+:[0-9]{1,5}$/, allowed: "host:port" } as const;
 
@@ -87,6 +91,22 @@ export const AGENT_SETTINGS = {
     allowed: "a path",
     doc: "The tiny guest that proves acceleration; empty = the one built by set-up.",
   },
+  guestIdFirst: {
+    type: "integer",
+    env: "INN_GUEST_ID_FIRST",
+    default: 2_000_000_000,
+    min: 65_536,
+    max: 2 ** 32 - 1 - 2 * 65_536,
+    doc: "First of the host's user ids that guests get; nobody else may have them. Needs root.",
+  },
+  guestIdRanges: {
+    type: "integer",
+    env: "INN_GUEST_ID_RANGES",
+    default: 2_048,
+    min: 2,
+    max: 65_534,
+    doc: "How many ranges of 65536 user ids there are; each guest has one, images share one.",
+  },
   cpuMillis: {
     type: "integer",
     env: "INN_CPU_MILLIS",
@@ -163,5 +183,12 @@ export function loadAgentSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): AgentSettings {
   const file = env["INN_CONFIG"] ? readSettingsFile(env["INN_CONFIG"]) : {};
-  return loadSettings(AGENT_SETTINGS, env, file);
+  const settings = loadSettings(AGENT_SETTINGS, env, file);
+  const { guestIdFirst, guestIdRanges } = settings;
+  const rangesMax = Math.floor((ID_END - guestIdFirst) / RANGE_IDS);
+  if (guestIdRanges > rangesMax) {
+    const allowed = `at most ${rangesMax}, for ids begin at ${guestIdFirst} and end at ${ID_END}`;
+    throw invalidField("INN_GUEST_ID_RANGES", guestIdRanges, allowed);
+  }
+  return settings;
 }

@@ -23,6 +23,7 @@ import type { AgentSettings } from "./config.js";
 import { connectControllers } from "./connect-controllers.js";
 import { createFileDiskStore } from "./disks/file-disk-store.js";
 import { createContainerEngine } from "./engines/container/container-engine.js";
+import { GuestIds } from "./engines/guest-ids.js";
 import { whyNoBridge } from "./engines/qemu/copy-tap.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
@@ -56,6 +57,8 @@ export interface RunningAgentProcess {
 
 const MIB = 1024 * 1024;
 const BLOB_IDLE_MS = 5_000;
+/** Below the data directory. */
+const DISKS = "disks";
 const STOP_GRACE_MS = 2_000;
 const TOMBSTONE_KEPT_MS = 24 * 3_600_000;
 
@@ -71,7 +74,7 @@ export async function startAgent(
     engines: createEngines(settings, directory, parts),
     journal: createSqliteAgentJournal({ directory: path.join(directory, "journal") }),
     blobs: parts.blobs ?? (await createFileBlobStore({ directory: path.join(directory, "blobs") })),
-    disks: await createFileDiskStore({ directory: path.join(directory, "disks") }),
+    disks: await createFileDiskStore({ directory: path.join(directory, DISKS) }),
     blobPeers: grpcBlobPeers(BLOB_IDLE_MS),
     controller: controllers.client,
     clock: systemClock,
@@ -115,13 +118,17 @@ function createEngines(
   const migrationAdvertise = hostOf(settings.advertise || settings.listen);
   const engines = new Map<EngineName, Engine>();
   const clock = systemClock;
+  const { guestIdFirst: firstId, guestIdRanges: ranges } = settings;
+  const guestIds = new GuestIds({ firstId, ranges });
   for (const name of settings.engines.split(",")) {
     if (name === "qemu") {
       const reached = { migrationHost, migrationAdvertise };
       const probes = { probeKernel, probeDisk, probeCacheFile };
       const { forwardHost } = settings;
       const bridge = settings.bridge || undefined;
-      const options = { stateDir, clock, log, forwardHost, bridge, ...reached, ...probes };
+      const disksDirectory = path.join(directory, DISKS);
+      const kept = { stateDir, disksDirectory, guestIds };
+      const options = { ...kept, clock, log, forwardHost, bridge, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
     } else if (name === "container") {
       const containers = path.join(directory, "containers");

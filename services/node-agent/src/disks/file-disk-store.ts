@@ -3,7 +3,7 @@
  * overlay on `base` beside it, which is a second name of the image's blob. Everything inside is
  * named relatively, so the whole directory may be moved. One process owns the directory.
  */
-import { mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
 import path from "node:path";
 import {
   assert,
@@ -225,6 +225,7 @@ async function makeDisk(directory: string, { name, sizeMib, base }: WantedDisk):
     await keepBase(base, path.join(directory, BASE));
   }
   await createQcow2({ directory, file, sizeMib, base: below });
+  await chmod(path.join(directory, file), 0o600);
   await syncFile(path.join(directory, file));
   await rename(path.join(directory, file), path.join(directory, fileOf(name)));
   await syncFile(directory);

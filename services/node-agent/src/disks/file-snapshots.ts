@@ -2,7 +2,7 @@
  * Snapshots inside the qcow2 files of one guest, and the files that hold the memory that belongs to
  * them. A snapshot is named by its uid everywhere.
  */
-import { readdir, rm } from "node:fs/promises";
+import { chmod, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { type CopySnapshot, isUuid, snapshotNotFound } from "@innkeeper/core";
 import { createQcow2, qemuImg, snapshotsIn } from "./qemu-img.js";
@@ -35,6 +35,7 @@ export async function makeStateFile(directory: string, uid: string): Promise<str
   const file = stateFile(uid);
   await rm(path.join(directory, file), { force: true });
   await createQcow2({ directory, file, sizeMib: STATE_MIB, base: undefined });
+  await chmod(path.join(directory, file), 0o600);
   return path.join(directory, file);
 }
 

@@ -112,7 +112,7 @@ describe("the probe", () => {
     const hasKvm = (): Promise<boolean> => Promise.resolve(false);
     const { acceleration, problems } = await probed(aHost(() => UP, { hasKvm }));
     expect(acceleration).toBe("tcg");
-    expect(problems).toEqual(["kvm: /dev/kvm is absent or closed to this user"]);
+    expect(problems).toEqual(["kvm: /dev/kvm is absent or closed to the users of guests"]);
     expect(tried).toEqual(["tcg hybrid", "tcg paravirt", "tcg full"]);
   });
 

@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
 import { roundedStart } from "../rounded-start.js";
+import { kvmIsOpenToGuests } from "./copy-user.js";
 import type { QemuAcceleration } from "./modes.js";
 import { QEMU_MODES, type QemuMode } from "./modes.js";
 
@@ -32,7 +33,9 @@ export interface ProbeParts {
    */
   readonly cacheFile: string | undefined;
   readonly version: string;
-  /** Default: whether /dev/kvm may be opened. */
+  /** Each guest runs as a user of its own. */
+  readonly hasUsers?: boolean;
+  /** Default: whether /dev/kvm may be opened by whoever runs the guests. */
   readonly hasKvm?: () => Promise<boolean>;
   readonly launch: (launch: CopyLaunch, acceleration: QemuAcceleration) => Promise<EngineCopy>;
 }
@@ -54,7 +57,7 @@ const FIRST_WORD = "innkeeper-guest: up";
 const POLL_MS = 5;
 const DEADLINE_MS: Readonly<Record<QemuAcceleration, number>> = { kvm: 2_000, tcg: 15_000 };
 const MEMORY_MIB = 32;
-const KVM_MISSING = "kvm: /dev/kvm is absent or closed to this user";
+const KVM_MISSING = "kvm: /dev/kvm is absent or closed to the users of guests";
 
 export async function probeAcceleration(parts: ProbeParts): Promise<ProbeResult> {
   const key = await cacheKey(parts);
@@ -81,7 +84,7 @@ async function runProbe(parts: ProbeParts): Promise<ProbeResult> {
  */
 async function tryModes(parts: ProbeParts, acceleration: QemuAcceleration): Promise<Tried> {
   const isHardware = acceleration === "kvm";
-  const { hasKvm = canOpenKvm } = parts;
+  const { hasKvm = parts.hasUsers === true ? canGuestsOpenKvm : canOpenKvm } = parts;
   if (isHardware && !(await hasKvm())) return { modes: [], startMs: {}, problems: [KVM_MISSING] };
   const startMs: Partial<Record<QemuMode, number>> = {};
   const problems: string[] = [];
@@ -92,6 +95,10 @@ async function tryModes(parts: ProbeParts, acceleration: QemuAcceleration): Prom
     if (typeof tried === "string" && isHardware) break;
   }
   return { modes: QEMU_MODES.filter((mode) => startMs[mode] !== undefined), startMs, problems };
+}
+
+function canGuestsOpenKvm(): Promise<boolean> {
+  return Promise.resolve(kvmIsOpenToGuests());
 }
 
 async function canOpenKvm(): Promise<boolean> {
@@ -162,8 +169,14 @@ async function speaks(copy: EngineCopy, clock: Clock, deadlineMs: number): Promi
 }
 
 /** The boot's identity is part of it: another kernel or another machine may behave otherwise. */
-async function cacheKey({ version, kernelPath, diskPath }: ProbeParts): Promise<string> {
-  const hash = createHash("sha256").update(`${version} ${QEMU_MODES.join()} startMs`);
+async function cacheKey({
+  version,
+  kernelPath,
+  diskPath,
+  hasUsers = false,
+}: ProbeParts): Promise<string> {
+  const told = `${version} ${QEMU_MODES.join()} startMs users=${hasUsers}`;
+  const hash = createHash("sha256").update(told);
   for (const file of [kernelPath, diskPath, "/proc/sys/kernel/random/boot_id"]) {
     hash.update("\0").update(await readFile(file).catch(() => ""));
   }

@@ -2,11 +2,15 @@
  * The directory of one copy: `<state>/<guest uid>.<epoch>`, holding everything that belongs to it.
  * QEMU runs inside it and names its files relatively, so no path of ours is ever parsed by QEMU,
  * however odd the data directory's name is.
+ *
+ * Where QEMU has a user of its own, the directory is root's and its group is that user's: QEMU
+ * makes its sockets there while it starts, and nothing after that. So an agent that reads a file
+ * there is led nowhere else by a guest that has broken out.
  */
 import { closeSync, existsSync, openSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { CopyRef } from "@innkeeper/core";
+import { type CopyRef, unavailable } from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
 
 /** Names inside the directory. */
@@ -21,6 +25,9 @@ export const COPY_FILES = {
   /** There from the launch of a receiving copy until it is first resumed. */
   incoming: "incoming",
 } as const;
+
+/** Its group may walk through it; while QEMU starts, also make files. */
+const [OPEN, CLOSED] = [0o730, 0o710];
 
 /** What a Unix socket's address can hold, in bytes. */
 const SOCKET_PATH_MAX = 107;
@@ -39,15 +46,38 @@ export class CopyDirectory {
     return path.join(this.path, COPY_FILES[name]);
   }
 
-  /** Fresh and empty, whatever was there. */
-  async make(): Promise<void> {
-    await this.remove();
+  /** Empty, where nothing is. @param userId of QEMU; undefined = the agent's. */
+  async make(userId: number | undefined): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o700 });
+    if (userId === undefined) return;
+    await chown(this.path, 0, userId);
+    await chmod(this.path, OPEN);
+    await this.write(COPY_FILES.console, new Uint8Array(), userId);
+  }
+
+  /** QEMU has made its sockets. @throws `unavailable` when it has made anything else. */
+  async close(): Promise<void> {
+    await chmod(this.path, CLOSED);
+    const entries = await readdir(this.path, { withFileTypes: true });
+    const odd = entries.find((each) => !(each.isFile() || each.isSocket()));
+    if (odd !== undefined) throw unavailable("engine", `it has made ${odd.name} in its directory`);
+  }
+
+  /** Whom QEMU runs as, by the directory's group; undefined = root, or nothing is there. */
+  async userId(): Promise<number | undefined> {
+    const made = await stat(this.path).catch(() => undefined);
+    return made?.gid === 0 ? undefined : made?.gid;
   }
 
   /** A file of the copy alone, by a name of ours. */
-  async write(name: string, bytes: Uint8Array): Promise<void> {
-    await writeFile(path.join(this.path, name), bytes, { mode: 0o600 });
+  async write(name: string, bytes: Uint8Array, userId?: number): Promise<void> {
+    const file = path.join(this.path, name);
+    await writeFile(file, bytes, { mode: 0o600 });
+    if (userId !== undefined) await chown(file, userId, userId);
+  }
+
+  async notePid(pid: number): Promise<void> {
+    await this.write(COPY_FILES.pid, Buffer.from(`${pid}\n`));
   }
 
   async remove(): Promise<void> {

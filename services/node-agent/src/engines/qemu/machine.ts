@@ -12,7 +12,7 @@ import { agentArguments } from "./agent-arguments.js";
 import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
 import type { QemuAcceleration, QemuMode } from "./modes.js";
-import { networkArguments } from "./network-arguments.js";
+import { networkArguments, type TapDevice } from "./network-arguments.js";
 import { seedArguments, toldOnCommandLine } from "./seed-arguments.js";
 
 /** The machine's clock stays on in microvm: Linux waits two seconds for one that is missing. */
@@ -43,7 +43,7 @@ export interface QemuMachine {
   /** IP address of the node on which ports lead to guests. */
   readonly forwardHost?: string | undefined;
   /** The device of a guest on a bridge. */
-  readonly tap?: string | undefined;
+  readonly tap?: TapDevice | undefined;
 }
 
 /** Run inside the copy's directory. */
@@ -55,7 +55,6 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...["-sandbox", SANDBOX],
     ...["-machine", `${MACHINE[mode]},accel=${acceleration}`, "-cpu", CPU[acceleration]],
     ...["-smp", String(launch.vcpuCount), "-m", String(launch.memoryMib)],
-    ...["-pidfile", COPY_FILES.pid],
     ...["-qmp", `unix:${COPY_FILES.monitor},server=on,wait=off`],
     ...["-no-reboot", "-trace", "qemu_system_shutdown_request"],
     ...consoleArguments(),

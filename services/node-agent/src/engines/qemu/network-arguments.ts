@@ -13,11 +13,18 @@ export interface GuestNetworkDevice {
   readonly forwards: readonly PortForward[];
   readonly forwardHost: string;
   /** The device on a bridge; undefined: a network of its own. */
-  readonly tap: string | undefined;
+  readonly tap: TapDevice | undefined;
+}
+
+export interface TapDevice {
+  readonly name: string;
+  /** On which it is open in QEMU already; undefined: QEMU opens it itself. */
+  readonly descriptor: string | undefined;
 }
 
 function backend({ forwards, forwardHost, tap }: GuestNetworkDevice): object {
-  if (tap !== undefined) return { type: "tap", ifname: tap, script: "no", downscript: "no" };
+  if (tap?.descriptor !== undefined) return { type: "tap", fd: tap.descriptor };
+  if (tap) return { type: "tap", ifname: tap.name, script: "no", downscript: "no" };
   const hostfwd = forwards.map(({ protocol, hostPort, guestPort }) => ({
     str: `${protocol}:${forwardHost}:${hostPort}-:${guestPort}`,
   }));

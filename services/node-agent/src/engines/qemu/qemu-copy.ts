@@ -27,10 +27,12 @@ import type { CopyDirectory } from "./copy-directory.js";
 import { setDisks } from "./copy-disks.js";
 import { removeSnapshot, takeSnapshot } from "./copy-snapshots.js";
 import type { CopyTap } from "./copy-tap.js";
+import type { CopyUser } from "./copy-user.js";
 import { THROTTLE_PATH, throttleLimits } from "./disk-arguments.js";
 import { brokenBy, exitOf } from "./exit-reason.js";
 import type { GuestAgent } from "./guest-agent.js";
 import { execByAgent } from "./guest-exec.js";
+import { HandedFiles } from "./handed-files.js";
 import { sendMigration } from "./outgoing-migration.js";
 import type { QemuProcess } from "./qemu-process.js";
 import type { QmpClient } from "./qmp-client.js";
@@ -49,6 +51,8 @@ export interface QemuCopyParts {
   readonly cgroup: CopyCgroup;
   readonly tap: CopyTap;
   readonly process: QemuProcess;
+  /** Undefined where it runs as the agent does. */
+  readonly user: CopyUser | undefined;
   readonly qmp: QmpClient;
   /** Undefined where the image has none. */
   readonly agent: GuestAgent | undefined;
@@ -67,6 +71,7 @@ export class QemuCopy implements EngineCopy {
   readonly ended: Promise<CopyExit>;
   readonly #parts: QemuCopyParts;
   readonly #console: ConsoleLog;
+  readonly #files: HandedFiles;
   readonly #listeners: (() => void)[] = [];
   #isIncoming: boolean;
   #isOver = false;
@@ -81,6 +86,7 @@ export class QemuCopy implements EngineCopy {
     this.ref = parts.directory.ref;
     this.pid = parts.process.pid;
     this.#isIncoming = parts.isIncoming;
+    this.#files = new HandedFiles(this.pid, parts.user?.id);
     this.#console = new ConsoleLog(parts.directory.file("console"));
     parts.qmp.onEvent((event) => this.#take(event));
     this.ended = this.#watchEnd();
@@ -129,11 +135,11 @@ export class QemuCopy implements EngineCopy {
 
   async setDisks(disks: readonly CopyDisk[]): Promise<void> {
     const { qmp, clock } = this.#parts;
-    await setDisks({ qmp, clock }, disks);
+    await setDisks({ qmp, clock }, this.#files.disks(disks));
   }
 
   async takeSnapshot(snapshot: CopySnapshot): Promise<void> {
-    await takeSnapshot(this.#parts, snapshot);
+    await takeSnapshot(this.#parts, this.#files.snapshot(snapshot));
   }
 
   async removeSnapshot(uid: string): Promise<void> {
@@ -213,7 +219,7 @@ export class QemuCopy implements EngineCopy {
   }
 
   async #watchEnd(): Promise<CopyExit> {
-    const { qmp, process, directory, cgroup, tap, clock } = this.#parts;
+    const { qmp, process, directory, cgroup, tap, user, clock } = this.#parts;
     await qmp.closed;
     if (this.#isOver) return await new Promise(() => undefined);
     this.#isOver = true;
@@ -229,6 +235,7 @@ export class QemuCopy implements EngineCopy {
     await cgroup.remove(clock);
     await tap.remove();
     await directory.remove();
+    user?.end(this.ref);
     const [isDestroyed, isIncoming] = [this.#isDestroyed, this.#isIncoming];
     const told = { broken: this.#broken, lastWords: this.#console.lastWords(), oomKills };
     return exitOf({ errors, end: process.end, isDestroyed, isIncoming, ...told });

@@ -15,23 +15,26 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
+import { GuestIds } from "../guest-ids.js";
 import { sweepOrphanGroups } from "../orphan-groups.js";
 import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
 import { CopyCgroup, OVERHEAD_MIB, THREADS_MAX, whyNoCgroups } from "./copy-cgroup.js";
 import { CopyDirectory } from "./copy-directory.js";
 import { type CopySnapshotsParts, loadSnapshot } from "./copy-snapshots.js";
 import { CopyTap } from "./copy-tap.js";
+import { type CopyUser, CopyUsers } from "./copy-user.js";
 import { EndedCopy } from "./ended-copy.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
 import { GuestAgent, openAgentSocket } from "./guest-agent.js";
 import { hostTscKhz } from "./host-tsc.js";
-import { qemuArguments } from "./machine.js";
+import { type QemuMachine, qemuArguments } from "./machine.js";
 import { isQemuMode, type QemuAcceleration } from "./modes.js";
 import { QemuCopy } from "./qemu-copy.js";
 import { QemuProcess } from "./qemu-process.js";
 import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
 import { QmpClient } from "./qmp-client.js";
 import { seedParts } from "./seed-arguments.js";
+import { TAP_DESCRIPTOR } from "./tap-script.js";
 
 export interface QemuEngineOptions {
   /** Holds one directory for each copy. */
@@ -46,6 +49,10 @@ export interface QemuEngineOptions {
   readonly forwardHost?: string;
   /** Bridge of the host that guests may be on; undefined = none. */
   readonly bridge?: string | undefined;
+  /** Where the users of guests come from; undefined = the ids that are so by default. */
+  readonly guestIds?: GuestIds;
+  /** Holds a directory of disks for each guest; undefined = disks are plugged from nowhere. */
+  readonly disksDirectory?: string;
   /** The tiny guest that proves acceleration. */
   readonly probeKernel: string;
   /** The disk that firmware boots it from. */
@@ -62,16 +69,25 @@ export function createQemuEngine(options: QemuEngineOptions): Engine {
   return new QemuEngine(options);
 }
 
+type StartParts = Pick<QemuMachine, "mode" | "acceleration"> & {
+  readonly directory: CopyDirectory;
+};
+
 class QemuEngine implements Engine {
   readonly #copies = new Map<string, QemuCopy>();
   readonly #tscKhz = hostTscKhz();
+  readonly #users: CopyUsers;
   #probed: Promise<ProbeResult & { readonly version: string }> | undefined;
 
-  constructor(private readonly options: QemuEngineOptions) {}
+  constructor(private readonly options: QemuEngineOptions) {
+    const { guestIds: ids = new GuestIds(), disksDirectory, stateDir: stateDirectory } = options;
+    this.#users = new CopyUsers({ ids, disksDirectory, stateDirectory });
+  }
 
   async probe(): Promise<EngineProbe> {
     this.#probed = undefined;
     sweepOrphanGroups({ nowMs: this.options.clock.nowMs() });
+    this.#users.sweep(this.options.clock.nowMs());
     try {
       const { acceleration, modes, startMs, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
@@ -87,8 +103,7 @@ class QemuEngine implements Engine {
         const rest = { ...canChange, ...canKeep, canForward: true, startMs: startMs[mode] };
         return { ...ability, mode, ...canMove, ...canSet, ...rest };
       });
-      const all = noCgroups === undefined ? problems : [...problems, cpuUnlimited(noCgroups)];
-      return { abilities, problems: all };
+      return { abilities, problems: [...problems, ...whatIsShared(noCgroups, this.#users.whyNot)] };
     } catch (error) {
       return { abilities: [], problems: [toDomainError(error).message] };
     }
@@ -109,7 +124,8 @@ class QemuEngine implements Engine {
     try {
       const qmp = await this.#connect(directory, process);
       const isIncoming = await directory.isMarkedIncoming();
-      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming }));
+      const user = await this.#userOf(directory);
+      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming, user }));
     } catch (error) {
       this.options.log.warn({ ...ref, error }, "a copy without a monitor is ended");
       process.kill();
@@ -139,10 +155,9 @@ class QemuEngine implements Engine {
     const { probeCacheFile: cacheFile } = this.options;
     const launch = (probe: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> =>
       this.#launch(probe, acceleration);
-    return {
-      version,
-      ...(await probeAcceleration({ clock, kernelPath, diskPath, cacheFile, version, launch })),
-    };
+    const hasUsers = this.#users.whyNot === undefined;
+    const parts = { clock, kernelPath, diskPath, cacheFile, version, hasUsers, launch };
+    return { version, ...(await probeAcceleration(parts)) };
   }
 
   async #launch(launch: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> {
@@ -151,26 +166,67 @@ class QemuEngine implements Engine {
     if (isIncoming && launch.disks.length > 0) throw noLiveMigration(launch);
     const directory = this.#directory(launch);
     if (this.#copies.has(copyName(launch))) throw copyExists(launch);
-    let process: QemuProcess | undefined;
     try {
-      await directory.make();
-      if (isIncoming) await directory.markIncoming();
-      for (const { name, bytes } of seedParts(launch)) await directory.write(name, bytes);
-      const { clock, forwardHost } = this.options;
-      const tap = await this.#tapFor(launch);
-      const host = { tscKhz: this.#tscKhz, forwardHost, tap };
-      const args = qemuArguments(launch, { mode, acceleration, ...host });
-      process = await QemuProcess.start({ executable: QEMU_PROGRAM, args, directory, clock });
-      this.#limit(launch, process.pid, acceleration);
-      const qmp = await this.#connect(directory, process);
-      await resumeMemory({ qmp, clock }, launch);
-      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming }));
+      return await this.#start(launch, { directory, mode, acceleration });
     } catch (error) {
-      process?.kill();
-      await process?.isGoneWithin(MONITOR_TIMEOUT_MS);
       await this.#remove(directory);
       throw error;
     }
+  }
+
+  async #start(launch: CopyLaunch, parts: StartParts): Promise<QemuCopy> {
+    const { clock } = this.options;
+    const { directory, acceleration } = parts;
+    const { isIncoming } = launch;
+    const user = await this.#prepare(launch, directory);
+    const tap = await this.#tapFor(launch);
+    const handed = user?.handOver(launch) ?? { launch, directories: [] };
+    const command = this.#command(handed.launch, { ...parts, user, tap });
+    const { directories } = handed;
+    const process = await QemuProcess.start({ command, directories, directory, clock });
+    try {
+      await directory.notePid(process.pid);
+      this.#limit(launch, process.pid, acceleration);
+      const qmp = await this.#connect(directory, process);
+      if (user !== undefined) await directory.close();
+      await resumeMemory({ qmp, clock }, handed.launch);
+      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming, user }));
+    } catch (error) {
+      process.kill();
+      await process.isGoneWithin(MONITOR_TIMEOUT_MS);
+      throw error;
+    }
+  }
+
+  /** A directory with all that QEMU finds there, and the user who may. */
+  async #prepare(launch: CopyLaunch, directory: CopyDirectory): Promise<CopyUser | undefined> {
+    await directory.remove();
+    const user = this.#users.take(directory.path);
+    await directory.make(user?.id);
+    if (launch.isIncoming) await directory.markIncoming();
+    for (const part of seedParts(launch)) await directory.write(part.name, part.bytes, user?.id);
+    return user;
+  }
+
+  /** The program and arguments that become the copy's QEMU. */
+  #command(
+    launch: CopyLaunch,
+    machine: StartParts & {
+      readonly user?: CopyUser | undefined;
+      readonly tap?: string | undefined;
+    },
+  ): readonly string[] {
+    const { user, tap: name } = machine;
+    const { forwardHost } = this.options;
+    const descriptor = user === undefined ? undefined : TAP_DESCRIPTOR;
+    const tap = name === undefined ? undefined : { name, descriptor };
+    const args = qemuArguments(launch, { ...machine, tscKhz: this.#tscKhz, forwardHost, tap });
+    const qemu = [QEMU_PROGRAM, ...args];
+    return user?.command(qemu, { ...launch, tap: name }) ?? qemu;
+  }
+
+  async #userOf(directory: CopyDirectory): Promise<CopyUser | undefined> {
+    return this.#users.known(directory.path, await directory.userId());
   }
 
   /** @throws `precondition` (NO_BRIDGE) where there is none. */
@@ -200,7 +256,9 @@ class QemuEngine implements Engine {
   async #remove(directory: CopyDirectory): Promise<void> {
     await new CopyCgroup(copyName(directory.ref)).remove(this.options.clock);
     await new CopyTap(copyName(directory.ref)).remove();
+    const user = await this.#userOf(directory);
     await directory.remove();
+    user?.end(directory.ref);
   }
 
   #directory({ guestUid, epoch }: CopyRef): CopyDirectory {
@@ -212,6 +270,7 @@ class QemuEngine implements Engine {
     readonly process: QemuProcess;
     readonly qmp: QmpClient;
     readonly isIncoming: boolean;
+    readonly user: CopyUser | undefined;
   }): QemuCopy {
     const { clock, migrationHost, migrationAdvertise = migrationHost } = this.options;
     const name = copyName(parts.directory.ref);
@@ -272,8 +331,11 @@ async function resumeMemory(parts: CopySnapshotsParts, { restore }: CopyLaunch):
   await parts.qmp.execute("cont");
 }
 
-function cpuUnlimited(why: string): string {
-  return `qemu: the CPU time of guests is not limited: ${why}`;
+function whatIsShared(noCgroups: string | undefined, noUsers: string | undefined): string[] {
+  return [
+    ...(noCgroups ? [`qemu: the CPU time of guests is not limited: ${noCgroups}`] : []),
+    ...(noUsers ? [`qemu: all guests run as the agent's user: ${noUsers}`] : []),
+  ];
 }
 
 async function neverAnswered(directory: CopyDirectory) {

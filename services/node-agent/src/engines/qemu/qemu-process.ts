@@ -3,7 +3,7 @@
  * only if its command line says so, so a process id that the system gave to somebody else is never
  * touched.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { type Clock, type CopyUsage, unavailable } from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
@@ -32,22 +32,27 @@ export class QemuProcess {
    * be started.
    */
   static async start(start: {
-    readonly executable: string;
-    readonly args: readonly string[];
+    /** The program and its arguments; it is or becomes QEMU. */
+    readonly command: readonly string[];
+    /** To be open in it, from descriptor 3 on. */
+    readonly directories: readonly string[];
     readonly directory: CopyDirectory;
     readonly clock: Clock;
   }): Promise<QemuProcess> {
-    const { executable, args, directory, clock } = start;
+    const { command, directories, directory, clock } = start;
+    const [executable = "", ...args] = command;
     const errors = openSync(directory.file("errors"), "a", 0o600);
-    const child = spawn(executable, args, {
-      cwd: directory.path,
-      detached: true,
-      stdio: ["ignore", "ignore", errors],
-    });
-    closeSync(errors);
-    const pid = await started(child, executable);
-    child.unref();
-    return new QemuProcess(pid, lifeOfChild(child), clock);
+    const opened = [errors];
+    try {
+      for (const each of directories) opened.push(openSync(each, "r"));
+      const stdio: StdioOptions = ["ignore", "ignore", ...opened];
+      const child = spawn(executable, args, { cwd: directory.path, detached: true, stdio });
+      const pid = await started(child, executable);
+      child.unref();
+      return new QemuProcess(pid, lifeOfChild(child), clock);
+    } finally {
+      for (const each of opened) closeSync(each);
+    }
   }
 
   /** The process of a copy that an earlier agent started; undefined when there is none. */

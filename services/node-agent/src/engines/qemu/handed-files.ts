@@ -1,0 +1,161 @@
+/**
+ * The files of a launch as QEMU sees them when it runs as a user of its own: it cannot walk to
+ * them, for the directories above them are closed to it, so it gets the directories that hold them
+ * as open descriptors, and names that begin there. A running QEMU is asked for what it got, so an
+ * agent that starts again knows it too.
+ *
+ * H1 What QEMU writes belongs to its user and to nobody else; what it only reads stays root's.
+ */
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
+import path from "node:path";
+import type { CopyDisk, CopyLaunch, CopySnapshot } from "@innkeeper/core";
+
+/** After the three that every process has. */
+export const FIRST_DESCRIPTOR = 3;
+const DESCRIPTORS_MAX = 6;
+const WALKABLE = 0o001;
+const READABLE = 0o004;
+
+export interface HandedLaunch {
+  /** With every path as QEMU sees it. */
+  readonly launch: CopyLaunch;
+  /** To be open in QEMU, from {@link FIRST_DESCRIPTOR} on. */
+  readonly directories: readonly string[];
+}
+
+/** @param disksDirectory holds disks that may be plugged later, if any are known */
+export function handOver(
+  launch: CopyLaunch,
+  userId: number,
+  disksDirectory: string | undefined,
+): HandedLaunch {
+  const written = writtenPaths(launch);
+  const read = readPaths(launch);
+  for (const file of written) give(file, userId);
+  for (const file of read) open(file, READABLE);
+  const directories = disksDirectory === undefined ? [] : [disksDirectory];
+  for (const file of [...written, ...read]) {
+    const isHanded = directories.some((each) => isBelow(file, each));
+    if (!isHanded) directories.push(path.dirname(file));
+  }
+  for (const each of directories) open(each, WALKABLE);
+  for (const file of written) open(path.dirname(file), WALKABLE);
+  const names = directories.map((each, index) => ({ each, descriptor: FIRST_DESCRIPTOR + index }));
+  return { directories, launch: withPaths(launch, (file) => nameIn(names, file)) };
+}
+
+/** Files that a running QEMU is told of. */
+export class HandedFiles {
+  constructor(
+    private readonly pid: number,
+    private readonly userId: number | undefined,
+  ) {}
+
+  disks(disks: readonly CopyDisk[]): readonly CopyDisk[] {
+    return disks.map((disk) => ({ ...disk, path: this.#hand(disk.path) }));
+  }
+
+  snapshot(snapshot: CopySnapshot): CopySnapshot {
+    const { statePath } = snapshot;
+    return statePath === undefined ? snapshot : { ...snapshot, statePath: this.#hand(statePath) };
+  }
+
+  #hand(file: string): string {
+    if (this.userId === undefined) return file;
+    give(file, this.userId);
+    open(path.dirname(file), WALKABLE);
+    const descriptors = [...Array(DESCRIPTORS_MAX).keys()].map((each) => each + FIRST_DESCRIPTOR);
+    const names = descriptors.flatMap((descriptor) => {
+      const each = linkedBy(`/proc/${this.pid}/fd/${descriptor}`);
+      return each === undefined ? [] : [{ each, descriptor }];
+    });
+    return nameIn(names, file);
+  }
+}
+
+/** Whatever of the directory is that user's becomes root's. Idempotent. */
+export function giveBack(directory: string, userId: number): void {
+  for (const name of namesIn(directory)) {
+    const file = path.join(directory, name);
+    const owner = lstatSync(file, { throwIfNoEntry: false })?.uid;
+    if (owner === userId) lchownSync(file, 0, 0);
+  }
+}
+
+function writtenPaths({ disks, restore }: CopyLaunch): readonly string[] {
+  const state = restore?.statePath;
+  return [...disks.map((disk) => disk.path), ...(state === undefined ? [] : [state])];
+}
+
+function readPaths({ boot }: CopyLaunch): readonly string[] {
+  if (boot.kind !== "kernel") return [];
+  return [boot.kernelPath, ...(boot.initrdPath === undefined ? [] : [boot.initrdPath])];
+}
+
+function withPaths(launch: CopyLaunch, see: (file: string) => string): CopyLaunch {
+  const { boot, disks, restore } = launch;
+  const state = restore?.statePath;
+  return {
+    ...launch,
+    disks: disks.map((disk) => ({ ...disk, path: see(disk.path) })),
+    ...(restore && { restore: { ...restore, statePath: state && see(state) } }),
+    ...(boot.kind === "kernel" && {
+      boot: {
+        ...boot,
+        kernelPath: see(boot.kernelPath),
+        initrdPath: boot.initrdPath && see(boot.initrdPath),
+      },
+    }),
+  };
+}
+
+interface Handed {
+  readonly each: string;
+  readonly descriptor: number;
+}
+
+function nameIn(handed: readonly Handed[], file: string): string {
+  const found = handed.find(({ each }) => isBelow(file, each));
+  if (found === undefined) return file;
+  return `/proc/self/fd/${found.descriptor}/${path.relative(found.each, file)}`;
+}
+
+function isBelow(file: string, directory: string): boolean {
+  return file.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
+}
+
+/** What is not there is QEMU's to complain about. */
+function give(file: string, userId: number): void {
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) return;
+  chmodSync(file, 0o600);
+  chownSync(file, userId, userId);
+}
+
+function open(file: string, bits: number): void {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+  if (mode !== undefined && (mode & bits) !== bits) chmodSync(file, (mode | bits) & 0o7777);
+}
+
+function linkedBy(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}

@@ -107,6 +107,14 @@ export const AGENT_SETTINGS = {
     max: 65_534,
     doc: "How many ranges of 65536 user ids there are; each guest has one, images share one.",
   },
+  containerDiskMib: {
+    type: "integer",
+    env: "INN_CONTAINER_DISK_MIB",
+    default: 1_024,
+    min: 16,
+    max: 2 ** 24,
+    doc: "What a container may write that does not say how much, in MiB; it is thin.",
+  },
   cpuMillis: {
     type: "integer",
     env: "INN_CPU_MILLIS",

@@ -133,7 +133,8 @@ function createEngines(
     } else if (name === "container") {
       const containers = path.join(directory, "containers");
       const { forwardHost } = settings;
-      const options = { stateDir: containers, clock, log, probeRootfs, forwardHost };
+      const limits = { guestIds, diskMib: settings.containerDiskMib };
+      const options = { stateDir: containers, clock, log, probeRootfs, forwardHost, ...limits };
       engines.set("container", createContainerEngine(options));
     } else {
       engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));

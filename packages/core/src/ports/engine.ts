@@ -80,6 +80,8 @@ export interface CopyLaunch extends CopyRef {
   readonly network?: LaunchNetwork;
   /** What it is told of itself, on a volume or, where it has none to boot, by the firmware. */
   readonly seed?: readonly SeedFile[];
+  /** What a container may write to its root file system; 0 or absent = what its node gives all. */
+  readonly diskMib?: number;
   /** The guest's disks, in the order in which it sees them. */
   readonly disks: readonly CopyDisk[];
   /** Its image runs the QEMU guest agent: an engine with virtual machines gives it a channel. */

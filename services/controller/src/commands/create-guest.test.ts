@@ -117,10 +117,12 @@ describe("createGuest with a disk", () => {
     expect(["a", "b"].map((id) => bench.guest(id).spec.resources.diskMib)).toEqual([7, 0]);
   });
 
-  it("refuses one for a container, which would never see it", async () => {
+  it("gives a container that much to write to, and counts it; too little is refused", async () => {
     const bench = await withImage({ kind: "rootfs", command: ["/init"] });
-    const asked = createGuest(bench, input({ spec: specWith({ diskMib: 1 }) }));
-    await expect(asked).rejects.toThrow(/disk_mib: 1 is not allowed; allowed: 0; a container/);
+    const asked = createGuest(bench, input({ spec: specWith({ diskMib: 15 }) }));
+    await expect(asked).rejects.toThrow(/disk_mib: 15 is not allowed; allowed: 0, or at least 16/);
+    await createGuest(bench, input({ spec: specWith({ diskMib: 16 }) }));
+    expect(await bench.counters()).toMatchObject({ "project/default/diskMib": 16 });
   });
 
   it.each([

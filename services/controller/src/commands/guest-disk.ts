@@ -1,6 +1,8 @@
 /** How large the disk of a new guest is: what quota and placement count follows from its image. */
 import { type GuestSpec, type Image, invalidField } from "@innkeeper/core";
 
+/** A file system has its own needs. */
+const CONTAINER_DISK_MIB_MIN = 16;
 const FIELD = "guest.spec.resources.disk_mib";
 
 /**
@@ -14,7 +16,9 @@ export function withDiskOf({ id, manifest }: Image, spec: GuestSpec): GuestSpec 
     case "pvh":
       return spec;
     case "rootfs":
-      if (diskMib !== 0) throw invalidField(FIELD, diskMib, "0; a container has no disk");
+      if (diskMib !== 0 && diskMib < CONTAINER_DISK_MIB_MIN) {
+        throw invalidField(FIELD, diskMib, `0, or at least ${CONTAINER_DISK_MIB_MIN} to write to`);
+      }
       return spec;
     case "disk": {
       if (diskMib === 0) {

@@ -139,7 +139,9 @@ function sizeOf(
 
 function refuseWhatCannot(context: CommandContext, guest: Guest, hasMemory: boolean): void {
   const { spec, status } = guest;
-  if (heldBy({ ...spec, snapshots: [] }).diskMib === 0) throw noSnapshots("the guest has no disk");
+  const hasDisk = heldBy({ ...spec, snapshots: [] }).diskMib > 0;
+  const isContainer = status.placement?.mode === "container";
+  if (!hasDisk || isContainer) throw noSnapshots("the guest has no disk");
   const isRunning = status.phase === "RUNNING";
   if (hasMemory && !isRunning) throw noSnapshots("the guest does not run: it has no memory now");
   const ability = abilityOf(context, guest);

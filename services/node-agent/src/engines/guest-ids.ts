@@ -63,6 +63,8 @@ export class GuestIds {
    * long as that exists. @throws `capacity` (NO_GUEST_IDS) when all are taken.
    */
   take(owner: string): IdRange {
+    // Containers' root file systems are mounted beside it: everybody may walk past.
+    mkdirSync(path.dirname(this.#claims), { recursive: true, mode: 0o755 });
     mkdirSync(this.#claims, { recursive: true, mode: 0o700 });
     const ofCopies = this.#ranges - 1;
     const start = createHash("sha256").update(owner).digest().readUInt32BE();

@@ -12,7 +12,8 @@ export function copyLaunch(
   const network = { macAddress, ipAddress, forwards };
   const told = toldOf(assignment);
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
-  const given = { ...size, ...limits, network, ...told };
+  const disk = assignment.image.kind === "rootfs" && { diskMib: assignment.diskMib };
+  const given = { ...size, ...limits, ...disk, network, ...told };
   return { guestUid, epoch, mode, ...given, hasGuestAgent, ...prepared };
 }
 

@@ -20,6 +20,7 @@ const OPTIONS = {
   cgroupPath: "/innkeeper/x",
   canLimitSwap: true,
   openFilesMax: 512,
+  ids: { firstId: 3_000_000, count: 65_536 },
 };
 
 describe("the configuration of a container", () => {
@@ -35,6 +36,8 @@ describe("the configuration of a container", () => {
       linux: {
         cgroupsPath: "/innkeeper/x",
         namespaces: expect.arrayContaining([{ type: "user" }]),
+        uidMappings: [{ containerID: 0, hostID: 3_000_000, size: 65_536 }],
+        gidMappings: [{ containerID: 0, hostID: 3_000_000, size: 65_536 }],
       },
     });
   });

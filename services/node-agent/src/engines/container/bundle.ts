@@ -8,7 +8,7 @@
  * C2 The limits are the launch's: memory without swap, CPU time, number of processes.
  */
 import { type CopyLaunch, type CopyResources, precondition } from "@innkeeper/core";
-import { GUEST_IDS } from "./id-range.js";
+import type { IdRange } from "../guest-ids.js";
 import { SECCOMP_PROFILE } from "./seccomp-profile.js";
 
 /** Processes and threads of one guest, unless it asks for another number. */
@@ -48,13 +48,16 @@ export interface BundleOptions {
   readonly cgroupPath: string;
   readonly canLimitSwap: boolean;
   readonly openFilesMax: number;
+  /** What its user ids are on the host. */
+  readonly ids: IdRange;
 }
 
 /** @throws `precondition` when the launch is nothing that a container can be. */
 export function bundleConfig(launch: CopyLaunch, options: BundleOptions): object {
   const { boot } = launch;
   if (boot.kind !== "rootfs" || boot.command.length === 0) throw noCommand();
-  const { rootPath: path, cgroupPath: cgroupsPath } = options;
+  const { rootPath: path, cgroupPath: cgroupsPath, ids } = options;
+  const idMap = { containerID: 0, hostID: ids.firstId, size: ids.count };
   return {
     ociVersion: "1.0.2",
     hostname: launch.guestUid,
@@ -64,8 +67,8 @@ export function bundleConfig(launch: CopyLaunch, options: BundleOptions): object
     linux: {
       cgroupsPath,
       namespaces: NAMESPACES.map((type) => ({ type })),
-      uidMappings: [ID_MAP],
-      gidMappings: [ID_MAP],
+      uidMappings: [idMap],
+      gidMappings: [idMap],
       resources: {
         devices: [{ allow: false, access: "rwm" }],
         ...limitsOf(launch, options.canLimitSwap),
@@ -122,8 +125,6 @@ export function limitsOf(resources: CopyResources, canLimitSwap: boolean): Limit
     pids: { limit: limits?.pidsMax || PIDS_MAX },
   };
 }
-
-const ID_MAP = { containerID: 0, hostID: GUEST_IDS.first, size: GUEST_IDS.count };
 
 const MOUNTS = [
   mount("/proc", "proc", "nosuid,noexec,nodev"),

@@ -37,6 +37,8 @@ export interface ContainerCopyParts {
   readonly holder: Pick<Holder, "gone" | "release">;
   readonly launched: Launched;
   readonly pid: number | undefined;
+  /** Nothing of it is left that its user ids could reach. */
+  readonly freeIds: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -184,6 +186,7 @@ export class ContainerCopy implements EngineCopy {
     const { directory, cgroup, clock } = this.#parts;
     await cgroup.end(clock);
     await directory.remove();
+    this.#parts.freeIds();
     this.#isRemoved = true;
   }
 

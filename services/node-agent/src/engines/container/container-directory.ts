@@ -22,6 +22,8 @@ const LIMITS = "limits.json";
 /** What an agent that adopts the copy must know of its launch. */
 export interface Launched extends LaunchSize {
   readonly runtime: Runtime;
+  /** First of its user ids on the host; undefined = the copy is of an older agent. */
+  readonly firstId?: number;
 }
 
 export class ContainerDirectory {

@@ -29,6 +29,7 @@ import { EngineBench, type EngineHarness } from "@innkeeper/core/testing/contrac
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { later, waitUntil, withDeadline } from "../../testing/real-time.js";
 import { copyName } from "../copy-name.js";
+import { GuestIds } from "../guest-ids.js";
 import { bundleConfig, PIDS_MAX } from "./bundle.js";
 import { CGROUP_ROOT, Cgroup, canLimitSwap } from "./cgroup.js";
 import { ContainerDirectory } from "./container-directory.js";
@@ -63,9 +64,11 @@ whereTheyRun("what a guest is", () => {
     );
     await untilSays(copy, /^lo\s*$/m);
     const text = await bench.consoleOf(copy);
-    expect(text).toMatch(/^ +0 +2000000000 +65536\s+pid 1\s+[1-6]\s+lo\s*$/);
     const status = readFileSync(`/proc/${copy.pid}/status`, "utf8");
-    expect(status).toMatch(/^Uid:\t2000000000\t/m);
+    const [, firstId] = /^Uid:\t([0-9]+)\t/m.exec(status) ?? [];
+    expect(Number(firstId)).toBeGreaterThan(2_000_000_000);
+    expect(text).toMatch(/^ +0 +[0-9]+ +65536\s+pid 1\s+[1-6]\s+lo\s*$/);
+    expect(text).toContain(` ${firstId} `);
     expect(status).toMatch(/^NoNewPrivs:\t1$/m);
     expect(status).toMatch(/^Seccomp:\t2$/m);
   });
@@ -115,7 +118,7 @@ whereTheyRun("commands in a guest", () => {
     const before = group.processes.length;
     const seen = "cat /tmp/file /proc/self/uid_map /proc/self/status; mount -t tmpfs n /tmp";
     const { out, err, code } = await shellIn(copy, seen);
-    expect(out).toMatch(/^mine\s+0 +2000000000 +65536\s/);
+    expect(out).toMatch(/^mine\s+0 +2[0-9]{9} +65536\s/);
     expect(out).toMatch(/^Seccomp:\t2$/m);
     expect(out).toMatch(/^NoNewPrivs:\t1$/m);
     expect([err, code]).toEqual([expect.stringContaining("denied"), 1]);
@@ -309,17 +312,21 @@ whereTheyRun("a host without overlays", () => {
 
   it("gives each copy an unpacked root of its own", async () => {
     const stateDir = path.join(root, "one");
-    const store = new RootfsStore(stateDir);
+    const guestIds = new GuestIds();
+    const store = new RootfsStore(stateDir, guestIds.ofImages);
     const ref = { guestUid: randomIdSource.uuid(), epoch: 1 };
     const directory = new ContainerDirectory(stateDir, ref);
     const launch = bench.harness.launchOf("lasting");
     const host = { canLimitSwap: canLimitSwap(), openFilesMax: openFilesMax() };
     const group = new Cgroup(directory.name);
-    const paths = { rootPath: ROOT_PATH, cgroupPath: group.path };
-    const launched = { runtime: "runc", vcpuCount: 1, memoryMib: 64 } as const;
+    const own = guestIds.take(directory.path);
+    const paths = { rootPath: ROOT_PATH, cgroupPath: group.path, ids: own };
+    const { firstId } = own;
+    const launched = { runtime: "runc", vcpuCount: 1, memoryMib: 64, firstId } as const;
     await directory.make({ config: bundleConfig(launch, { ...paths, ...host }), launched });
-    await store.provide(directory, ROOTFS, "plain");
-    const start = { directory, runtime: "runc", clock: systemClock } as const;
+    await store.provide(directory, ROOTFS, { storage: "plain", own, diskMib: 16 });
+    const ids = { own, ofImages: guestIds.ofImages };
+    const start = { directory, runtime: "runc", ids, clock: systemClock } as const;
     const holder = await Holder.start({ ...start, rootPath: ROOT_PATH, isOverlay: false });
     holder?.release();
     const adopted = (await bench.adopt(bench.engine, ref)) as EngineCopy;

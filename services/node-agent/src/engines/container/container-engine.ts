@@ -17,17 +17,18 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
+import { GuestIds } from "../guest-ids.js";
 import { sweepOrphanGroups } from "../orphan-groups.js";
 import { roundedStart } from "../rounded-start.js";
 import { bundleConfig } from "./bundle.js";
 import { Cgroup, canLimitSwap } from "./cgroup.js";
 import { ContainerCopy, cannotMove } from "./container-copy.js";
-import { ContainerDirectory } from "./container-directory.js";
+import { ContainerDirectory, type Launched } from "./container-directory.js";
 import { leadPorts } from "./container-network.js";
 import { Holder, NO_HOLDER } from "./holder.js";
 import { openFilesMax } from "./open-files.js";
 import { type HostMeans, type Probed, probeMeans, whyNoNetwork } from "./probe.js";
-import { RootfsStore } from "./rootfs-store.js";
+import { RootfsStore, type RootStorage } from "./rootfs-store.js";
 
 export interface ContainerEngineOptions {
   /** Holds one directory for each copy, and the unpacked images. */
@@ -38,8 +39,13 @@ export interface ContainerEngineOptions {
   readonly probeRootfs: string;
   /** IP address on which ports lead to guests; undefined = this host only. */
   readonly forwardHost?: string;
+  /** Where the user ids of guests come from; undefined = the ids that are so by default. */
+  readonly guestIds?: GuestIds;
+  /** What a container may write that does not say how much, in MiB; undefined = 1024. */
+  readonly diskMib?: number;
 }
 
+const DISK_MIB = 1024;
 const LOCAL = "127.0.0.1";
 
 /**
@@ -48,7 +54,7 @@ const LOCAL = "127.0.0.1";
  */
 export const ROOT_PATH = "/run/innkeeper/rootfs";
 const PROBE_MEMORY_MIB = 16;
-const NOT_LAUNCHED = { runtime: "runc", vcpuCount: 1, memoryMib: 1 } as const;
+const NOT_LAUNCHED: Launched = { runtime: "runc", vcpuCount: 1, memoryMib: 1 };
 
 export function createContainerEngine(options: ContainerEngineOptions): Engine {
   return new ContainerEngine(options);
@@ -58,18 +64,21 @@ class ContainerEngine implements Engine {
   readonly #copies = new Map<string, ContainerCopy>();
   readonly #launching = new Set<string>();
   readonly #roots: RootfsStore;
+  readonly #ids: GuestIds;
   #probed: Promise<Probed> | undefined;
   /** How long the probe's container took from launch to its end. */
   #startMs: number | undefined;
 
   constructor(private readonly options: ContainerEngineOptions) {
-    this.#roots = new RootfsStore(options.stateDir);
+    this.#ids = options.guestIds ?? new GuestIds();
+    this.#roots = new RootfsStore(options.stateDir, this.#ids.ofImages);
   }
 
   async probe(): Promise<EngineProbe> {
     this.#probed = undefined;
     await this.#roots.prune();
     sweepOrphanGroups({ nowMs: this.options.clock.nowMs() });
+    this.#ids.sweep(this.options.clock.nowMs());
     const { means, problems } = await this.#probeOnce();
     if (means === undefined) return { abilities: [], problems };
     const networkProblem = await whyNoNetwork();
@@ -85,7 +94,8 @@ class ContainerEngine implements Engine {
       startMs: this.#startMs,
       ...(networkProblem === undefined ? { canForward: true } : {}),
     } as const;
-    const all = networkProblem === undefined ? problems : [...problems, networkProblem];
+    const all = [...problems, ...(networkProblem === undefined ? [] : [networkProblem])];
+    if (means.storage === "plain") all.push(DISK_UNLIMITED);
     return { abilities: [ability], problems: all };
   }
 
@@ -149,25 +159,35 @@ class ContainerEngine implements Engine {
     const cgroup = new Cgroup(directory.name);
     const [rootPath, cgroupPath] = [ROOT_PATH, cgroup.path];
     const host = { canLimitSwap: canLimitSwap(), openFilesMax: openFilesMax() };
-    const config = bundleConfig(launch, { rootPath, cgroupPath, ...host });
     const { runtime, storage } = means;
+    const own = this.#ids.take(directory.path);
     try {
+      const config = bundleConfig(launch, { rootPath, cgroupPath, ids: own, ...host });
       const { vcpuCount, memoryMib } = launch;
-      await directory.make({ config, launched: { runtime, vcpuCount, memoryMib } });
-      await this.#roots.provide(directory, rootfsOf(launch), storage);
+      const launched = { runtime, vcpuCount, memoryMib, firstId: own.firstId };
+      await directory.make({ config, launched });
+      const diskMib = this.#diskMibOf(launch, storage);
+      await this.#roots.provide(directory, rootfsOf(launch), { storage, own, diskMib });
       await mkdir(rootPath, { recursive: true, mode: 0o755 });
       const isOverlay = storage === "overlay";
+      const ids = { own, ofImages: this.#ids.ofImages };
       const { forwards = [] } = launch.network ?? {};
       const hasNetwork = forwards.length > 0;
-      const start = { directory, runtime, rootPath, isOverlay, hasNetwork, clock };
+      const start = { directory, runtime, rootPath, isOverlay, ids, hasNetwork, clock };
       const holder = await Holder.start(start);
       if (hasNetwork) await leadPorts(directory, forwards, this.options.forwardHost ?? LOCAL);
       return await this.#copyOf(directory, holder);
     } catch (error) {
       await cgroup.end(clock);
       await directory.remove();
+      this.#ids.free(own, directory.path);
       throw error;
     }
+  }
+
+  #diskMibOf({ diskMib = 0 }: CopyLaunch, storage: RootStorage): number {
+    if (diskMib > 0 && storage === "plain") throw diskNotLimited(diskMib);
+    return diskMib || (this.options.diskMib ?? DISK_MIB);
   }
 
   /** Without a holder the container has ended, and what it left is removed. */
@@ -175,7 +195,11 @@ class ContainerEngine implements Engine {
     const { clock, log } = this.options;
     const { name } = directory;
     const [pid, launched = NOT_LAUNCHED] = [await directory.pid(), await directory.launched()];
-    const parts = { directory, pid, launched, clock, log, cgroup: new Cgroup(name) };
+    const range = launched.firstId === undefined ? undefined : this.#ids.rangeAt(launched.firstId);
+    const freeIds = (): void => {
+      if (range !== undefined) this.#ids.free(range, directory.path);
+    };
+    const parts = { directory, pid, launched, clock, log, cgroup: new Cgroup(name), freeIds };
     const copy = new ContainerCopy({ ...parts, holder: holder ?? NO_HOLDER });
     this.#copies.set(name, copy);
     void copy.ended.then(() => this.#copies.delete(name));
@@ -217,6 +241,14 @@ function probeLaunch(rootfsPath: string): CopyLaunch {
 
 function noSuchMode(mode: string) {
   return precondition("MODE_NOT_SUPPORTED", `a container is no guest in ${mode} mode`, { mode });
+}
+
+const DISK_UNLIMITED =
+  "container: what guests write is not limited: this host mounts no images with other user ids";
+
+function diskNotLimited(diskMib: number) {
+  const message = `this node cannot hold a container to ${diskMib} MiB: ${DISK_UNLIMITED}`;
+  return precondition("DISKS_NOT_SUPPORTED", message, { diskMib: String(diskMib) });
 }
 
 function noDisks(count: number) {

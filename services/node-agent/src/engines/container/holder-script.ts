@@ -13,8 +13,12 @@
  * H3 A full disk costs console output, never the guest.
  *
  * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain
- * directory, the program that makes its network or nothing. Standard output: the process id of the
- * guest's first process in one line, once it runs.
+ * directory, the program that makes its network or nothing; for an overlay also the first user id
+ * of the images and that of the container. Standard output: the process id of the guest's first
+ * process in one line, once it runs.
+ *
+ * An overlay has the image below, mounted so that its files belong to the container's ids, and
+ * above it a file system in a file, which is as large as what the container may write.
  */
 
 /** Names inside the copy's directory that the holder knows. */
@@ -29,6 +33,11 @@ export const HOLDER_FILES = {
   /** Where the container's network takes orders, if it has one. */
   networkSocket: "network.sock",
   runtimeState: "runc",
+  /** An overlay: the image, where it is mounted, and what the container writes. */
+  lower: "lower",
+  image: "image",
+  disk: "disk",
+  diskFile: "disk.ext4",
   /** Followed by the offset of its first byte. */
   consolePrefix: "console.",
 } as const;
@@ -45,8 +54,11 @@ use warnings;
 use Fcntl ();
 use POSIX ();
 
-my ($name, $runtime, $rootfs, $is_overlay, $network) = @ARGV;
+my ($name, $runtime, $rootfs, $is_overlay, $network, $image_id, $own_id) = @ARGV;
 my %SYSCALL = (prctl => 157, mount => 165, unshare => 272);
+@SYSCALL{"open_tree", "move_mount", "mount_setattr"} = (428, 429, 442);
+my ($NEW_USERS, $IDS, $HERE, $EMPTY_PATH) = (0x10000000, 65536, -100, 0x1000);
+my ($CLONE_AND_CLOSE, $FROM_EMPTY_PATH, $MAP_IDS) = (0x80001, 4, 0x100000);
 my ($SET_SUBREAPER, $NEW_MOUNTS) = (36, 0x20000);
 my ($RECURSIVE_PRIVATE, $BIND, $NO_SUID_NO_DEVICES) = (0x44000, 0x1000, 0x6);
 my ($PART, $READ) = (512 * 1024, 64 * 1024);
@@ -58,12 +70,58 @@ sub call {
   die "$what: $!\n" if syscall($SYSCALL{$what}, @args) < 0;
 }
 
+# A user namespace in which what the images own is the container's.
+sub id_map {
+  pipe my $is_apart, my $apart or die "pipe: $!\n";
+  pipe my $is_mapped, my $mapped or die "pipe: $!\n";
+  my $child = fork // die "fork: $!\n";
+  if ($child == 0) {
+    close $_ for $mapped, $alive;
+    call("unshare", $NEW_USERS);
+    close $apart;
+    sysread $is_mapped, my $go, 1;
+    POSIX::_exit(0);
+  }
+  close $apart;
+  sysread $is_apart, my $end, 1;
+  for my $map ("uid_map", "gid_map") {
+    open my $to, ">", "/proc/$child/$map" or die "$map: $!\n";
+    syswrite $to, "$image_id $own_id $IDS\n" or die "$map: $!\n";
+  }
+  open my $namespace, "<", "/proc/$child/ns/user" or die "user namespace: $!\n";
+  close $mapped;
+  waitpid $child, 0;
+  return $namespace;
+}
+
+sub mount_image {
+  my ($lower, $image, $empty) = ("lower", "image", "");
+  my $namespace = id_map();
+  my $tree = syscall($SYSCALL{open_tree}, $HERE, $lower, $CLONE_AND_CLOSE);
+  die "open_tree: $!\n" if $tree < 0;
+  my $attributes = pack "QQQQ", $MAP_IDS, 0, 0, fileno $namespace;
+  call("mount_setattr", $tree, $empty, $EMPTY_PATH, $attributes, length $attributes);
+  call("move_mount", $tree, $empty, $HERE, $image, $FROM_EMPTY_PATH);
+  POSIX::close($tree);
+}
+
+sub mount_disk {
+  my @mount = ("mount", "-n", "-o", "loop,nosuid,nodev,noatime", "disk.ext4", "disk");
+  system(@mount) == 0 or die "the disk of the container cannot be mounted\n";
+  mkdir "disk/$_" or die "disk/$_: $!\n" for "upper", "work";
+  chmod 0755, "disk/upper" or die "disk/upper: $!\n";
+  chown $own_id, $own_id, "disk/upper" or die "disk/upper: $!\n";
+}
+
 sub mount_root {
   my ($none, $all) = ("none", "/");
   call("unshare", $NEW_MOUNTS);
   call("mount", $none, $all, 0, $RECURSIVE_PRIVATE, 0);
-  my ($layers, $type, $plain) = ("lowerdir=lower,upperdir=upper,workdir=work", "overlay", "root");
+  my $layers = "lowerdir=image,upperdir=disk/upper,workdir=disk/work";
+  my ($type, $plain) = ("overlay", "root");
   return call("mount", $plain, $rootfs, 0, $BIND, 0) unless $is_overlay;
+  mount_image();
+  mount_disk();
   call("mount", $type, $rootfs, $type, $NO_SUID_NO_DEVICES, $layers);
 }
 

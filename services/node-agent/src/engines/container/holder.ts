@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { type Clock, unavailable } from "@innkeeper/core";
+import type { IdRange } from "../guest-ids.js";
 import type { ContainerDirectory } from "./container-directory.js";
 import { NETWORK_PROGRAM } from "./container-network.js";
 import { HOLDER_FILES, HOLDER_SCRIPT } from "./holder-script.js";
@@ -22,6 +23,8 @@ export interface HolderStart {
   /** Where to mount the root file system. */
   readonly rootPath: string;
   readonly isOverlay: boolean;
+  /** Of the container, and of the images. */
+  readonly ids: { readonly own: IdRange; readonly ofImages: IdRange };
   /** It gets a network that reaches out, and to which ports can be led. */
   readonly hasNetwork?: boolean;
   readonly clock: Clock;
@@ -53,11 +56,12 @@ export class Holder {
    * control group.
    */
   static async start(start: HolderStart): Promise<Holder | undefined> {
-    const { directory, runtime, rootPath, isOverlay, hasNetwork, clock } = start;
+    const { directory, runtime, rootPath, isOverlay, hasNetwork, ids, clock } = start;
     const errors = openSync(directory.errorsFile, "a", 0o600);
-    const args = [directory.name, runtime, rootPath, isOverlay ? "1" : "0"].concat(
-      hasNetwork === true ? NETWORK_PROGRAM : "",
-    );
+    const network = hasNetwork === true ? NETWORK_PROGRAM : "";
+    const firstIds = [ids.ofImages, ids.own].map(({ firstId }) => String(firstId));
+    const overlay = isOverlay ? "1" : "0";
+    const args = [directory.name, runtime, rootPath, overlay, network, ...firstIds];
     const child = spawn("perl", ["-e", HOLDER_SCRIPT, ...args], {
       cwd: directory.path,
       detached: true,

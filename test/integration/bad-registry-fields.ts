@@ -36,6 +36,7 @@ const COPY = {
   state: "running",
   error: ERROR,
   change_error: { ...ERROR },
+  trouble: { ...ERROR },
   launched_with: SIZE,
 };
 const REPORT = {
@@ -88,6 +89,8 @@ export const REGISTRY = [
       "change_error.kind": ["", "odd"],
       "change_error.reason": ["", "not upper", LONG],
       "error.reason": ["", "not upper", LONG],
+      "trouble.kind": ["", "odd"],
+      "trouble.reason": ["", "not upper", LONG],
       incoming_uri: URIS,
       "migration.transferred_bytes": BYTES,
       "migration.remaining_bytes": BYTES,

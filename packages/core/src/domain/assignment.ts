@@ -112,6 +112,8 @@ export interface CopyReport {
   readonly error: ErrorDetail | undefined;
   /** Why its resources, disks or snapshots are not as assigned; absent = they are, or will be. */
   readonly changeError?: ErrorDetail | undefined;
+  /** Why it stands still though it is `running`, until that has passed; absent = it does not. */
+  readonly trouble?: ErrorDetail | undefined;
   readonly incomingUri: string | undefined;
   readonly migration: MigrationProgress | undefined;
   /** What the present copy was launched with. */

@@ -56,6 +56,18 @@ export function diskFull(needMib: number, haveMib: number): DomainError {
   });
 }
 
+/** A guest stands still until it can write on. */
+export function hostDiskFull(freeMib: number, needMib: number): DomainError {
+  return new DomainError({
+    kind: "capacity",
+    reason: "DISK_FULL",
+    message:
+      `its node's disk is full, with ${freeMib} MiB left: ` +
+      `it stands still, nothing is lost, and it goes on when ${needMib} MiB are free`,
+    metadata: { freeMib: String(freeMib), needMib: String(needMib) },
+  });
+}
+
 /** The image's disk is not what its manifest says, or not what may be opened. */
 export function imageCorrupt(why: string, metadata: Record<string, string> = {}): DomainError {
   const message = `the image's disk cannot be used: ${why}`;

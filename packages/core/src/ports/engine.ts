@@ -21,6 +21,7 @@ import type {
   CopyUsage,
   MigrationProgress,
 } from "../domain/copy.js";
+import type { ErrorDetail } from "../domain/errors.js";
 import type { ExecOutput, ExecRequest } from "../domain/exec.js";
 import type { DiskFormat } from "../domain/image.js";
 import type { GuestLimits } from "../domain/limits.js";
@@ -128,6 +129,13 @@ export interface EngineCopy {
    * stopped the guest.
    */
   onChange(listener: () => void): void;
+  /**
+   * Why the guest stands still though it is `running`: it goes on by itself when that has passed.
+   * Undefined or absent = it does not.
+   */
+  readonly trouble?: ErrorDetail | undefined;
+  /** Calls the listener whenever `trouble` has changed. */
+  onTrouble?(listener: () => void): void;
   /** Stops the vCPUs, keeps memory. Idempotent. */
   pause(): Promise<void>;
   /** Runs the vCPUs. Idempotent. Takes a `sent` copy back and starts a `received` one. */

@@ -51,6 +51,9 @@ function explain(guest: Guest, report: CopyReport): { reason: string; message: s
   if (report.state === "failed" && report.error) {
     return { reason: report.error.reason, message: report.error.message };
   }
+  if (report.state === "running" && report.trouble) {
+    return { reason: report.trouble.reason, message: report.trouble.message };
+  }
   const exit = report.lastExit;
   if (report.state === "backing-off" && exit) {
     return { reason: "RESTARTING", message: `ended (${exit.reason}): ${exit.message}` };

@@ -159,6 +159,7 @@ export function reportToProto(report: CopyReport): ProtoReport {
     startedAtMs: report.startedAtMs ?? 0,
     error: errorToProto(report.error),
     changeError: errorToProto(report.changeError),
+    trouble: errorToProto(report.trouble),
     incomingUri: report.incomingUri ?? "",
     migration: progressToProto(report.migration),
   };
@@ -176,6 +177,7 @@ export function parseReport(proto: ProtoReport): CopyReport {
     lastExit: parseExit(proto.lastExit),
     error: parseError(proto.error),
     ...(proto.changeError && { changeError: parseError(proto.changeError, "change_error") }),
+    ...(proto.trouble && { trouble: parseError(proto.trouble, "trouble") }),
     incomingUri: proto.incomingUri === "" ? undefined : parseUri("incoming_uri", proto.incomingUri),
     migration: parseProgress(proto.migration),
     launchedWith: proto.launchedWith && {

@@ -1,4 +1,10 @@
-import type { CopyExit, CopyReport, GuestAssignment, JournalEntry } from "@innkeeper/core";
+import {
+  type CopyExit,
+  type CopyReport,
+  type GuestAssignment,
+  hostDiskFull,
+  type JournalEntry,
+} from "@innkeeper/core";
 import {
   aJournalEntry,
   anAssignment,
@@ -48,6 +54,21 @@ describe("running a guest", () => {
     expect(report(runner)).toBe("running");
     runner.kick();
     await settle();
+    expect(engine.acts).toEqual(["launch 1"]);
+  });
+
+  it("tells at once when it stands still though it runs, and when that has passed", async () => {
+    const runner = await started();
+    const before = changes;
+    const trouble = hostDiskFull(3, 16).detail;
+    engine.newest.meetTrouble(trouble);
+    expect([changes, runner.report().state, runner.report().trouble]).toEqual([
+      before + 1,
+      "running",
+      trouble,
+    ]);
+    engine.newest.meetTrouble(undefined);
+    expect([changes, runner.report().trouble]).toEqual([before + 2, undefined]);
     expect(engine.acts).toEqual(["launch 1"]);
   });
 

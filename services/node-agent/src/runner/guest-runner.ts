@@ -149,6 +149,7 @@ export class GuestRunner {
       lastExit: this.#memory.lastExit,
       error: this.#outgoing.error ?? this.#resources.error ?? this.#memory.failure,
       changeError: this.#resources.error ?? this.#disks.error,
+      trouble: this.#copy?.trouble,
       incomingUri: this.#state === "incoming" ? this.#incomingUri : undefined,
       migration: this.#outgoing.progress,
       launchedWith: this.#copy && this.#launchedWith,
@@ -330,6 +331,7 @@ export class GuestRunner {
     this.#copy = copy;
     this.#resources.attach(copy, applied);
     copy.onChange(() => this.kick());
+    copy.onTrouble?.(() => this.context.onChanged(this.guestUid));
     void copy.ended.then((exit) => this.#onEnded(copy, exit));
   }
 

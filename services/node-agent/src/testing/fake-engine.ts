@@ -79,6 +79,8 @@ export class FakeCopy implements EngineCopy {
   readonly ended: Promise<CopyExit>;
   #resolveEnded: (exit: CopyExit) => void = () => undefined;
   #listener: () => void = () => undefined;
+  #onTrouble: () => void = () => undefined;
+  trouble: EngineCopy["trouble"];
   /** Snapshots fail with it. */
   snapshotError: DomainError | undefined;
   /** Changes of resources wait for `endResize`. */
@@ -102,6 +104,15 @@ export class FakeCopy implements EngineCopy {
 
   onChange(listener: () => void): void {
     this.#listener = listener;
+  }
+
+  onTrouble(listener: () => void): void {
+    this.#onTrouble = listener;
+  }
+
+  meetTrouble(trouble: EngineCopy["trouble"]): void {
+    this.trouble = trouble;
+    this.#onTrouble();
   }
 
   pause(): Promise<void> {

@@ -55,6 +55,14 @@ async function openedDisks(qmp: QmpClient): Promise<string[]> {
   return nodes.flatMap((node) => FILE_NODE.exec(node["node-name"])?.[1] ?? []);
 }
 
+/** Files that it writes, as QEMU names them. */
+export async function writtenFiles(qmp: QmpClient): Promise<string[]> {
+  const nodes = await qmp.execute("query-named-block-nodes", { flat: true });
+  return nodes.flatMap(({ "node-name": node, file, ro }) =>
+    FILE_NODE.test(node) && !ro ? [file] : [],
+  );
+}
+
 async function refuseWithoutBridge(qmp: QmpClient): Promise<void> {
   const devices = await qmp.execute("qom-list", { path: "/machine/peripheral" });
   if (!devices.some(({ name }) => name === HOTPLUG_BRIDGE.id)) throw noDiskHotplug();

@@ -2,8 +2,9 @@
  * QEMU's arguments for the disks of a copy: block nodes and devices in JSON, so that a path is
  * never parsed, whatever it holds.
  *
- * A disk that cannot be written stops the guest, which is then ended and told (see QemuCopy): a
- * guest that is told of errors itself would turn its file systems read-only, or lose data silently.
+ * A disk that cannot be written stops the guest, which goes on when there is room again (see
+ * disk-stall.ts) or is ended and told (see QemuCopy): a guest that is told of errors itself would
+ * turn its file systems read-only, or lose data silently.
  */
 import { type CopyDisk, type CopyLaunch, type GuestLimits, NO_LIMITS } from "@innkeeper/core";
 import type { QemuMode } from "./modes.js";

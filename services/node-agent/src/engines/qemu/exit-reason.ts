@@ -66,8 +66,13 @@ const BROKEN: Readonly<Record<string, string>> = {
 export function brokenBy(status: string, ioError: QmpEvent | undefined): string | undefined {
   const why = BROKEN[status];
   if (why === undefined || status !== "io-error" || ioError === undefined) return why;
-  if (ioError.data?.["nospace"] === true) return "the host's disk is full: nothing can be written";
+  if (isWantOfRoom(status, ioError)) return undefined;
   return `${why}: ${String(ioError.data?.["operation"])}: ${String(ioError.data?.["reason"])}`;
+}
+
+/** It goes on when there is room again. */
+export function isWantOfRoom(status: string, ioError: QmpEvent | undefined): boolean {
+  return status === "io-error" && ioError?.data?.["nospace"] === true;
 }
 
 export function exitOf(process: EndedProcess): CopyExit {

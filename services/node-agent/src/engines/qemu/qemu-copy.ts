@@ -11,6 +11,7 @@ import {
   type CopySnapshot,
   type CopyUsage,
   type EngineCopy,
+  type ErrorDetail,
   type ExecOutput,
   type ExecRequest,
   type MigrateOptions,
@@ -29,7 +30,8 @@ import { removeSnapshot, takeSnapshot } from "./copy-snapshots.js";
 import type { CopyTap } from "./copy-tap.js";
 import type { CopyUser } from "./copy-user.js";
 import { THROTTLE_PATH, throttleLimits } from "./disk-arguments.js";
-import { brokenBy, exitOf } from "./exit-reason.js";
+import { DiskStall } from "./disk-stall.js";
+import { brokenBy, exitOf, isWantOfRoom } from "./exit-reason.js";
 import type { GuestAgent } from "./guest-agent.js";
 import { execByAgent } from "./guest-exec.js";
 import { HandedFiles } from "./handed-files.js";
@@ -73,6 +75,8 @@ export class QemuCopy implements EngineCopy {
   readonly #console: ConsoleLog;
   readonly #files: HandedFiles;
   readonly #listeners: (() => void)[] = [];
+  readonly #stall: DiskStall;
+  #onTrouble: () => void = () => undefined;
   #isIncoming: boolean;
   #isOver = false;
   #isDestroyed = false;
@@ -88,6 +92,9 @@ export class QemuCopy implements EngineCopy {
     this.#isIncoming = parts.isIncoming;
     this.#files = new HandedFiles(this.pid, parts.user?.id);
     this.#console = new ConsoleLog(parts.directory.file("console"));
+    const { qmp, clock } = parts;
+    const onChange = (): void => this.#onTrouble();
+    this.#stall = new DiskStall({ qmp, pid: this.pid, clock, onChange });
     parts.qmp.onEvent((event) => this.#take(event));
     this.ended = this.#watchEnd();
     this.#trimLater();
@@ -103,11 +110,20 @@ export class QemuCopy implements EngineCopy {
     }
   }
 
+  get trouble(): ErrorDetail | undefined {
+    return this.#stall.trouble;
+  }
+
+  onTrouble(listener: () => void): void {
+    this.#onTrouble = listener;
+  }
+
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
   async pause(): Promise<void> {
+    this.#stall.end();
     await this.#parts.qmp.execute("stop");
   }
 
@@ -205,6 +221,7 @@ export class QemuCopy implements EngineCopy {
   /** Lets go of the monitor without touching the guest. `ended` then never resolves. */
   release(): void {
     this.#isOver = true;
+    this.#stall.close();
     this.#cancelTrim();
     this.#parts.agent?.close();
     this.#parts.qmp.close();
@@ -212,6 +229,7 @@ export class QemuCopy implements EngineCopy {
 
   #runStateOf(status: string): CopyRunState {
     if (RUNNING.includes(status)) return "running";
+    if (status === "io-error" && this.#stall.trouble !== undefined) return "running";
     if (status === "inmigrate") return "incoming";
     if (status === "postmigrate") return "sent";
     if (status === "shutdown") return "ended";
@@ -223,6 +241,7 @@ export class QemuCopy implements EngineCopy {
     await qmp.closed;
     if (this.#isOver) return await new Promise(() => undefined);
     this.#isOver = true;
+    this.#stall.close();
     this.#cancelTrim();
     this.#parts.agent?.close();
     if (!(await process.isGoneWithin(END_TIMEOUT_MS))) {
@@ -244,13 +263,16 @@ export class QemuCopy implements EngineCopy {
   #take(event: QmpEvent): void {
     if (event.event === "BLOCK_IO_ERROR") this.#ioError = event;
     if (event.event === "STOP") void this.#endIfBroken();
+    if (event.event === "RESUME") this.#stall.end();
     for (const listener of this.#listeners) listener();
   }
 
   /** A guest that the hypervisor can no longer run is over; its policy decides what follows. */
   async #endIfBroken(): Promise<void> {
     const found = await this.#parts.qmp.execute("query-status").catch(() => undefined);
-    this.#broken = found && brokenBy(found.status, this.#ioError);
+    if (found === undefined) return;
+    if (isWantOfRoom(found.status, this.#ioError)) return await this.#stall.begin();
+    this.#broken = brokenBy(found.status, this.#ioError);
     if (this.#broken !== undefined) this.#parts.process.kill();
   }
 

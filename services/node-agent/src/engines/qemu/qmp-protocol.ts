@@ -38,6 +38,10 @@ export interface QmpSocketAddress {
 
 export interface QmpBlockNode {
   readonly "node-name": string;
+  /** Its file's name. */
+  readonly file: string;
+  /** It cannot be written. */
+  readonly ro: boolean;
   readonly image?: { readonly snapshots?: readonly { readonly name: string }[] };
 }
 

@@ -135,6 +135,8 @@ export const GUESTS = [
       disk_iops_max: RATES,
       disk_bytes_per_second_max: RATES,
       pids_max: PIDS,
+      net_in_bytes_per_second_max: RATES,
+      net_out_bytes_per_second_max: RATES,
       disk_mib: [-1, 1_073_741_825],
       request_id: REQUEST_IDS,
     },

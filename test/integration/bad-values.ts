@@ -60,6 +60,8 @@ export const LIMITS = {
   "limits.disk_iops_max": RATES,
   "limits.disk_bytes_per_second_max": RATES,
   "limits.pids_max": PIDS,
+  "limits.net_in_bytes_per_second_max": RATES,
+  "limits.net_out_bytes_per_second_max": RATES,
 };
 
 export type Fields = Readonly<Record<string, readonly unknown[]>>;

@@ -90,6 +90,8 @@ function createCommand(guest: Command, register: Register): void {
     .option("--disk-iops <count>", "reads and writes a second at most; 0 = no limit")
     .option("--disk-rate <bytes>", "bytes read and written a second at most, such as 10MiB")
     .option("--pids <count>", "processes of a container at most")
+    .option("--net-in <bytes>", "bytes that come to it a second at most, such as 10MiB")
+    .option("--net-out <bytes>", "bytes that it sends a second at most; both on a bridge only")
     .option("--node <node>", "only this node", "")
     .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
     .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])

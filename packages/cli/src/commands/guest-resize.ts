@@ -13,6 +13,8 @@ export interface LimitOptions {
   readonly diskIops?: string;
   readonly diskRate?: string;
   readonly pids?: string;
+  readonly netIn?: string;
+  readonly netOut?: string;
 }
 
 interface ResizeOptions extends LimitOptions {
@@ -31,20 +33,27 @@ export function resizeCommand(guest: Command, register: Register): void {
     .option("--disk-iops <count>", "reads and writes a second at most; 0 = no limit")
     .option("--disk-rate <bytes>", "bytes read and written a second at most, such as 10MiB")
     .option("--pids <count>", "processes of a container at most")
+    .option("--net-in <bytes>", "bytes that come to it a second at most, such as 10MiB")
+    .option("--net-out <bytes>", "bytes that it sends a second at most; both on a bridge only")
     .action((name: string, options: ResizeOptions) => {
       register((context) => resizeGuest(context, name, options));
     });
 }
 
 /** What is named, as the wire has it. */
-export function limitsOf({ diskIops, diskRate, pids }: LimitOptions): Partial<GuestLimits> {
+export function limitsOf(options: LimitOptions): Partial<GuestLimits> {
+  const { diskIops, diskRate, pids, netIn, netOut } = options;
   return {
     ...(diskIops && { diskIopsMax: parseCount("--disk-iops", diskIops) }),
-    ...(diskRate && {
-      diskBytesPerSecondMax: BYTES_PER_MIB * parseMib("--disk-rate", diskRate),
-    }),
+    ...(diskRate && { diskBytesPerSecondMax: parseRate("--disk-rate", diskRate) }),
     ...(pids && { pidsMax: parseCount("--pids", pids) }),
+    ...(netIn && { netInBytesPerSecondMax: parseRate("--net-in", netIn) }),
+    ...(netOut && { netOutBytesPerSecondMax: parseRate("--net-out", netOut) }),
   };
+}
+
+function parseRate(option: string, text: string): number {
+  return BYTES_PER_MIB * parseMib(option, text);
 }
 
 async function resizeGuest(

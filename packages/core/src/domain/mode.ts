@@ -31,6 +31,8 @@ export interface ModeAbility {
   readonly canSetMemory: boolean;
   /** Ports of the node can lead to its guests. Undefined = no, as in all agents of old. */
   readonly canForward?: boolean;
+  /** The network rate of its guests on a bridge can be limited; absent = no. */
+  readonly canLimitNetwork?: boolean;
   /** A running guest can be given disks and lose them; absent = no. */
   readonly canAttachDisks?: boolean;
   /** A running guest sees that a disk has grown; absent = no. */

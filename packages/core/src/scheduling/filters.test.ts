@@ -90,6 +90,15 @@ describe("the network of a guest", () => {
     ]);
   });
 
+  it("needs its rate limited only where a mode can do that", () => {
+    const limiting = aNode({ abilities: [{ ...ABILITY, canLimitNetwork: true }] });
+    expect(toldOf({ limitsNetwork: true }, limiting)).toEqual([]);
+    expect(toldOf({ limitsNetwork: false }, leading)).toEqual([]);
+    expect(toldOf({ limitsNetwork: true }, leading)).toEqual([
+      "bridge: it limits no network rates of guests in mode hybrid",
+    ]);
+  });
+
   it("needs ports that nobody else holds there, and tells who does", () => {
     const heldPorts = new Map([["n1", "tcp/22 is held by default/a"]]);
     expect(toldOf({ ports: ["tcp/22"], heldPorts }, leading)).toEqual([

@@ -39,6 +39,8 @@ export interface PlacementRequest {
   readonly nodeId: string;
   /** It must be on a bridge. */
   readonly isBridged?: boolean;
+  /** What its network does in each second must be limited. */
+  readonly limitsNetwork?: boolean;
   /** Ports of its node that it needs, such as `tcp/2222`. */
   readonly ports?: readonly string[];
   /** Nodes on which others hold some of them, and who. */
@@ -50,7 +52,7 @@ export interface PlacementRequest {
 /** The abilities of the node that could run the guest, best mode first; empty when none can. */
 export function usableAbilities(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
   return node.abilities
-    .filter((ability) => canUse(request, ability) && leadsPorts(request, ability))
+    .filter((ability) => canUse(request, ability) && servesNetwork(request, ability))
     .filter((ability) => meetsNeeds(request, ability))
     .sort((a, b) => MODE_PREFERENCE[b.mode] - MODE_PREFERENCE[a.mode]);
 }
@@ -62,6 +64,14 @@ export function abilitiesIgnoringNeeds(request: PlacementRequest, node: NodeReco
 
 function leadsPorts({ ports = [] }: PlacementRequest, { canForward }: ModeAbility): boolean {
   return ports.length === 0 || canForward === true;
+}
+
+function limitsRate({ limitsNetwork }: PlacementRequest, ability: ModeAbility): boolean {
+  return limitsNetwork !== true || ability.canLimitNetwork === true;
+}
+
+function servesNetwork(request: PlacementRequest, ability: ModeAbility): boolean {
+  return leadsPorts(request, ability) && limitsRate(request, ability);
 }
 
 /** What runs already, and goes on the same way elsewhere, has what it needs. */
@@ -76,10 +86,13 @@ function modeRejections(request: PlacementRequest, node: NodeRecord): Rejection[
   const plain = { nodeId: node.id, need: undefined, have: undefined };
   if (refused.length === 0)
     return [{ ...plain, filter: "mode", message: missingMode(request, node) }];
-  const leading = refused.filter((ability) => leadsPorts(request, ability));
-  if (leading.length > 0) return needRejections(node.id, request.needs, leading);
+  const serving = refused.filter((ability) => servesNetwork(request, ability));
+  if (serving.length > 0) return needRejections(node.id, request.needs, serving);
   const modes = refused.map(({ mode }) => mode).join(", ");
-  return [{ ...plain, filter: "port", message: `it leads no ports to guests in mode ${modes}` }];
+  const leads = refused.some((ability) => leadsPorts(request, ability));
+  const message = leads ? "it limits no network rates of" : "it leads no ports to";
+  const filter = leads ? "bridge" : "port";
+  return [{ ...plain, filter, message: `${message} guests in mode ${modes}` }];
 }
 
 export function isWithoutBridge({ isBridged }: PlacementRequest, { bridge }: NodeRecord): boolean {

@@ -214,10 +214,11 @@ interface Found {
 }
 
 /** Everything that `usableAbilities` looks at. */
-function kindKey({ mode, imageKind, needs, migratingFrom, ports }: PlacementRequest): string {
+function kindKey(request: PlacementRequest): string {
+  const { mode, imageKind, needs, migratingFrom, ports, limitsNetwork = false } = request;
   const { liveMigration, ownKernel, startWithinMs } = needs;
-  const hasPorts = ports !== undefined && ports.length > 0;
-  const needed = `${liveMigration} ${ownKernel} ${startWithinMs} ${hasPorts}`;
+  const network = `${ports !== undefined && ports.length > 0} ${limitsNetwork}`;
+  const needed = `${liveMigration} ${ownKernel} ${startWithinMs} ${network}`;
   if (migratingFrom === undefined) return `${mode} ${imageKind} ${needed}`;
-  return `${mode} ${imageKind} ${hasPorts} ${JSON.stringify(migratingFrom.ability)}`;
+  return `${mode} ${imageKind} ${network} ${JSON.stringify(migratingFrom.ability)}`;
 }

@@ -22,6 +22,7 @@ import { type CopyExit, EXIT_REASONS, type MigrationProgress } from "../domain/c
 import { ERROR_KINDS, type ErrorDetail, invalidField } from "../domain/errors.js";
 import type { RestartPolicy } from "../domain/guest.js";
 import type { ImageManifest } from "../domain/image.js";
+import { allLimits } from "../domain/limits.js";
 import { ENGINE_NAMES, MODES, type Mode } from "../domain/mode.js";
 import { parseUuid } from "../domain/names.js";
 import { parseDataDisks } from "./disks-codec.js";
@@ -64,7 +65,7 @@ const MIGRATION_URI =
 export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment {
   return {
     ...assignment,
-    limits: assignment.limits,
+    limits: assignment.limits && allLimits(assignment.limits),
     dataDisks: [...(assignment.dataDisks ?? [])],
     snapshots: (assignment.snapshots ?? []).map((each) => ({ ...each })),
     restore: assignment.restore,

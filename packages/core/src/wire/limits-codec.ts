@@ -11,6 +11,8 @@ const FIELD = {
   diskIopsMax: { name: "disk_iops_max", range: RATE },
   diskBytesPerSecondMax: { name: "disk_bytes_per_second_max", range: RATE },
   pidsMax: { name: "pids_max", range: PIDS },
+  netInBytesPerSecondMax: { name: "net_in_bytes_per_second_max", range: RATE },
+  netOutBytesPerSecondMax: { name: "net_out_bytes_per_second_max", range: RATE },
 } as const satisfies Readonly<Record<LimitKind, { name: string; range: Range }>>;
 
 /** @throws `invalid` naming the field. Unset = none. */

@@ -94,6 +94,7 @@ export function abilityToProto(ability: ModeAbility): ProtoAbility {
     growDisks: ability.canGrowDisks ?? false,
     snapshot: ability.canSnapshot ?? false,
     snapshotMemory: ability.canSnapshotMemory ?? false,
+    limitNetwork: ability.canLimitNetwork ?? false,
     startMs: ability.startMs ?? 0,
   };
 }
@@ -114,6 +115,7 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
     canGrowDisks: proto.growDisks,
     canSnapshot: proto.snapshot,
     canSnapshotMemory: proto.snapshotMemory,
+    ...(proto.limitNetwork ? { canLimitNetwork: true } : {}),
     startMs: parseInteger(`${field}.start_ms`, proto.startMs, START_MS) || undefined,
   };
 }

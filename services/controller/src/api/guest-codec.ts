@@ -1,11 +1,11 @@
 /** Guests on the public wire: requests are validated here, records are shown as they are. */
 import {
+  allLimits,
   type Guest,
   type GuestNeeds,
   type GuestSpec,
   invalidField,
   type Labels,
-  NO_LIMITS,
   NO_NEEDS,
   NO_RULES,
   type Placement,
@@ -191,7 +191,7 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     needs: needsToProto(spec.needs ?? NO_NEEDS),
     rules: placementRulesText(spec.rules ?? NO_RULES),
     resources: spec.resources,
-    limits: spec.limits ?? NO_LIMITS,
+    limits: allLimits(spec.limits),
     dataDisks: [...(spec.dataDisks ?? [])],
     commandLine: spec.commandLine,
     restartPolicy: restartPolicyToProto(spec.restartPolicy),

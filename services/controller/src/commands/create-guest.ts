@@ -14,7 +14,6 @@ import {
   imageCounter,
   invalidField,
   type Labels,
-  NO_LIMITS,
   notFound,
   recordKey,
   usageOf,
@@ -65,7 +64,7 @@ export function prepareCreation(
   checkMode(image.value, input.spec);
   checkNeeds(input.spec);
   checkSeed(image.value, input.spec);
-  refuseUnkeptLimit("guest.spec.limits.", image.value, input.spec.limits ?? NO_LIMITS);
+  refuseUnkeptLimit("guest.spec.limits.", image.value, input.spec);
   refuseDataDisks("guest.spec.data_disks", image.value, input.spec.dataDisks);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
   const spec = withPorts(context.ids, image.value, withDiskOf(image.value, input.spec));

@@ -3,6 +3,7 @@ import {
   type DataDisk,
   type Guest,
   type GuestSpec,
+  limitsNetwork,
   type ModeAbility,
   type NodeRecord,
   type Placement,
@@ -26,7 +27,7 @@ export function refuseWhatCannotChange(guest: Guest, change: LiveChange): void {
   const [now, then] = [guest.spec.resources, spec.resources];
   const cpu = then.cpuMillis === now.cpuMillis ? undefined : whyNotCpu(guest, change);
   const memory = then.memoryMib === now.memoryMib ? undefined : whyNotMemory(guest, change);
-  const why = cpu ?? memory ?? whyNotDisks(guest, change);
+  const why = cpu ?? memory ?? whyNotNetwork(change) ?? whyNotDisks(guest, change);
   if (why === undefined) return;
   const { engine, mode, nodeId } = placement;
   const where = `${mode} by ${engine} on ${nodeId}`;
@@ -55,6 +56,13 @@ function whyNotMemory({ status }: Guest, change: LiveChange): string | undefined
   const { memoryMib } = change.spec.resources;
   if (has === undefined || memoryMib <= has) return undefined;
   return `it was launched with ${has} MiB of memory, ${memoryMib} are more`;
+}
+
+function whyNotNetwork(change: LiveChange): string | undefined {
+  if (!limitsNetwork(change.spec.limits)) return undefined;
+  return abilityOf(change)?.canLimitNetwork
+    ? undefined
+    : "its network rate cannot be limited there";
 }
 
 function whyNotDisks({ spec }: Guest, change: LiveChange): string | undefined {

@@ -115,11 +115,19 @@ describe("resizeGuest", () => {
   it.each([
     ["linux", { pidsMax: 10 }, /pids_max.*processes of a machine are its own/],
     ["rootfs", { diskIopsMax: 10 }, /disk_iops_max.*a container has no disk/],
+    ["linux", { netOutBytesPerSecondMax: 10 }, /net_out_bytes_per_second_max.*of its own/],
   ] as const)("refuses a limit that a %s image cannot have: %j", async (kind, limits, said) => {
     const bench = await withGuest({}, { images: [anImage({ manifest: { kind } })] });
     const refused = resizeGuest(bench, { ...SAME, limits });
     await expect(refused).rejects.toMatchObject({ kind: "invalid" });
     await expect(refused).rejects.toThrow(said);
+  });
+
+  it("refuses a network rate, while it runs, on a node that cannot limit it", async () => {
+    const bench = await withGuest({ spec: { isBridged: true } });
+    const refused = resizeGuest(bench, { ...SAME, limits: { netInBytesPerSecondMax: 10 } });
+    await expect(refused).rejects.toMatchObject({ reason: "NO_LIVE_RESIZE" });
+    await expect(refused).rejects.toThrow(/its network rate cannot be limited there/);
   });
 
   it("changes nothing when all is so already", async () => {

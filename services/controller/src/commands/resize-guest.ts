@@ -1,9 +1,9 @@
 /** Resize: changes what a guest may use, while it runs where that is possible. */
 import {
+  allLimits,
   type Guest,
   type GuestLimits,
   invalidField,
-  NO_LIMITS,
   type Resources,
 } from "@innkeeper/core";
 import { changeGuest, type GuestCommand } from "./change-guest.js";
@@ -52,8 +52,8 @@ function wantedLimits(
   { spec }: Guest,
   changes: Pick<ResizeGuestInput, "limits">,
 ): GuestLimits {
-  const limits = { ...(spec.limits ?? NO_LIMITS), ...changes.limits };
-  refuseUnkeptLimit("", mirror.image(spec.imageId)?.value, limits);
+  const limits = allLimits({ ...spec.limits, ...changes.limits });
+  refuseUnkeptLimit("", mirror.image(spec.imageId)?.value, { ...spec, limits });
   return limits;
 }
 

@@ -3,6 +3,7 @@ import {
   assert,
   type Guest,
   heldBy,
+  limitsNetwork,
   NO_RULES,
   type PlacementRequest,
   portName,
@@ -24,6 +25,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     imageKind: image.manifest.kind,
     nodeId: guest.spec.nodeId,
     isBridged: guest.spec.isBridged === true,
+    limitsNetwork: limitsNetwork(guest.spec.limits),
     ports: (guest.spec.forwards ?? []).map(portName),
     migratingFrom: undefined,
   };

@@ -7,7 +7,8 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { unavailable } from "@innkeeper/core";
+import { allLimits, type GuestLimits, limitsNetwork, unavailable } from "@innkeeper/core";
+import { NetLimit } from "../net-limit.js";
 
 const IP_TIMEOUT_MS = 10_000;
 /** What the kernel takes. */
@@ -23,14 +24,21 @@ export class CopyTap {
   }
 
   /** On the bridge and up. @throws `unavailable` with what the system says. */
-  async make(bridge: string): Promise<void> {
+  async make(bridge: string, limits?: Partial<GuestLimits>): Promise<void> {
     await this.remove();
     await ip(["tuntap", "add", "dev", this.name, "mode", "tap"]);
     await ip(["link", "set", "dev", this.name, "master", bridge, "up"]);
+    if (limitsNetwork(limits)) await this.limit(limits);
+  }
+
+  /** What goes over it in each second; nothing where there is none. */
+  async limit(limits: Partial<GuestLimits> | undefined): Promise<void> {
+    if (this.#exists) await new NetLimit(this.name).set(allLimits(limits));
   }
 
   /** Idempotent. */
   async remove(): Promise<void> {
+    await new NetLimit(this.name).remove();
     if (this.#exists) await ip(["link", "delete", "dev", this.name]);
   }
 

@@ -1,4 +1,4 @@
-import type { CopyDisk } from "@innkeeper/core";
+import { type CopyDisk, NO_LIMITS } from "@innkeeper/core";
 import { forEachSeed } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
 import { diskArguments, HOTPLUG_BRIDGE } from "./disk-arguments.js";
@@ -34,7 +34,7 @@ describe("the arguments of disks", () => {
   });
 
   it("let every disk count in one group, with the guest's limits and no others", () => {
-    const limits = { diskIopsMax: 5, diskBytesPerSecondMax: 7, pidsMax: 9 };
+    const limits = { ...NO_LIMITS, diskIopsMax: 5, diskBytesPerSecondMax: 7, pidsMax: 9 };
     const [option, group = ""] = diskArguments({ disks: [], boot: DISK, limits }, "hybrid");
     expect([option, JSON.parse(group)]).toEqual([
       "-object",

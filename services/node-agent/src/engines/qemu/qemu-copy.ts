@@ -140,10 +140,11 @@ export class QemuCopy implements EngineCopy {
 
   /** Where there are no control groups, CPU time stays as it is: the ability says so. */
   async setResources({ cpuMillis, memoryMib, limits }: CopyResources): Promise<void> {
-    const { qmp, clock, cgroup } = this.#parts;
+    const { qmp, clock, cgroup, tap } = this.#parts;
     const { length: vcpuCount } = await qmp.execute("query-cpus-fast");
     if (cpuMillis > 1000 * vcpuCount) throw tooFewCpus(this.ref, vcpuCount);
     cgroup.setCpu(cpuMillis);
+    await tap.limit(limits);
     const value = throttleLimits(limits ?? NO_LIMITS);
     await qmp.execute("qom-set", { path: THROTTLE_PATH, property: "limits", value });
     await setMemory({ ref: this.ref, qmp, clock }, memoryMib);

@@ -16,6 +16,7 @@ import {
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
 import { GuestIds } from "../guest-ids.js";
+import { whyNoNetLimit } from "../net-limit.js";
 import { sweepOrphanGroups } from "../orphan-groups.js";
 import { type ProbeResult, probeAcceleration } from "./acceleration-probe.js";
 import { CopyCgroup, OVERHEAD_MIB, THREADS_MAX, whyNoCgroups } from "./copy-cgroup.js";
@@ -92,6 +93,7 @@ class QemuEngine implements Engine {
       const { acceleration, modes, startMs, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
       const noCgroups = whyNoCgroups();
+      const noRates = this.options.bridge === undefined ? NO_BRIDGE : await whyNoNetLimit();
       const ability = { engine: "qemu", engineVersion: version, acceleration } as const;
       const abilities = modes.map((mode) => {
         // What moves is memory: a guest that needs a disk stays where that is.
@@ -101,9 +103,11 @@ class QemuEngine implements Engine {
         const canChange = { canAttachDisks: mode === "hybrid", canGrowDisks: isVirtio };
         const canKeep = { canSnapshot: true, canSnapshotMemory: isVirtio };
         const rest = { ...canChange, ...canKeep, canForward: true, startMs: startMs[mode] };
-        return { ...ability, mode, ...canMove, ...canSet, ...rest };
+        const network = noRates === undefined ? { canLimitNetwork: true } : {};
+        return { ...ability, mode, ...canMove, ...canSet, ...rest, ...network };
       });
-      return { abilities, problems: [...problems, ...whatIsShared(noCgroups, this.#users.whyNot)] };
+      const shared = whatIsShared(noCgroups, this.#users.whyNot, noRates);
+      return { abilities, problems: [...problems, ...shared] };
     } catch (error) {
       return { abilities: [], problems: [toDomainError(error).message] };
     }
@@ -235,7 +239,7 @@ class QemuEngine implements Engine {
     const { bridge } = this.options;
     if (bridge === undefined) throw noBridge(launch);
     const tap = new CopyTap(copyName(launch));
-    await tap.make(bridge);
+    await tap.make(bridge, launch.limits);
     return tap.name;
   }
 
@@ -331,8 +335,17 @@ async function resumeMemory(parts: CopySnapshotsParts, { restore }: CopyLaunch):
   await parts.qmp.execute("cont");
 }
 
-function whatIsShared(noCgroups: string | undefined, noUsers: string | undefined): string[] {
+/** Without one there is nothing to limit, and nothing to complain about. */
+const NO_BRIDGE = "no bridge";
+
+function whatIsShared(
+  noCgroups: string | undefined,
+  noUsers: string | undefined,
+  noRates: string | undefined,
+): string[] {
+  const hasRates = noRates === undefined || noRates === NO_BRIDGE;
   return [
+    ...(hasRates ? [] : [`qemu: the network rate of guests cannot be limited: ${noRates}`]),
     ...(noCgroups ? [`qemu: the CPU time of guests is not limited: ${noCgroups}`] : []),
     ...(noUsers ? [`qemu: all guests run as the agent's user: ${noUsers}`] : []),
   ];

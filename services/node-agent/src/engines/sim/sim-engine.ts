@@ -68,6 +68,7 @@ class SimEngine implements Engine {
       canSetCpu: true,
       canSetMemory: true,
       canForward: true,
+      canLimitNetwork: true,
       canAttachDisks: true,
       canGrowDisks: true,
       canSnapshot: true,

@@ -16,8 +16,9 @@ export type LimitKind = (typeof LIMIT_KINDS)[number];
 /**
  * 0 = none. `diskIopsMax` and `diskBytesPerSecondMax` are of reads and writes of all its disks
  * together, each second; `pidsMax` of processes and threads of a container, which has as many as
- * its engine gives every guest when that is 0. `netIn...` is of what comes to the guest, `netOut...`
- * of what it sends. A record of old lacks the last two, which then are 0: see `allLimits`.
+ * its engine gives every guest when that is 0. `netIn...` is of what comes to the guest,
+ * `netOut...` of what it sends. A record of old lacks the last two, which then are 0: see
+ * `allLimits`.
  */
 export type GuestLimits = Readonly<Record<LimitKind, number>>;
 

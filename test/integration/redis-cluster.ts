@@ -8,6 +8,11 @@ import { vi } from "vitest";
 import { RedisProcess } from "../../services/controller/src/testing/redis-process.js";
 import { PATIENCE, Programs, type Started } from "./programs.js";
 
+const PLENTY: Readonly<Record<string, string>> = {
+  INN_CPU_MILLIS: "1000000",
+  INN_MEMORY_MIB: "1000000",
+};
+
 export interface Member {
   readonly id: string;
   process: Started;
@@ -26,15 +31,17 @@ export class RedisCluster {
     readonly agents: number;
     /** Simulated guests unless stated. */
     readonly engines?: string;
+    /** What each node offers; plenty unless stated. */
+    readonly offer?: Readonly<Record<string, string>>;
   }): Promise<RedisCluster> {
     const settings = ["appendonly yes", "appendfsync everysec"];
     const cluster = new RedisCluster(await RedisProcess.start({ settings }));
     for (let index = 1; index <= size.controllers; index += 1) {
       await cluster.startController(`c${index}`);
     }
-    const { engines = "sim" } = size;
+    const { engines = "sim", offer } = size;
     for (let index = 1; index <= size.agents; index += 1) {
-      await cluster.startAgent(`n${index}`, engines);
+      await cluster.startAgent(`n${index}`, engines, offer);
     }
     await cluster.untilReady(size.agents);
     return cluster;
@@ -53,9 +60,8 @@ export class RedisCluster {
   }
 
   /** It knows every controller. */
-  async startAgent(nodeId: string, engines = "sim"): Promise<Started> {
+  async startAgent(nodeId: string, engines = "sim", offered = PLENTY): Promise<Started> {
     const controllers = [...this.members.values()].map(({ process }) => process.address).join(",");
-    const offered = { INN_CPU_MILLIS: "1000000", INN_MEMORY_MIB: "1000000" };
     const settings = { ...offered, INN_ENGINES: engines };
     const agent = await this.programs.agent(nodeId, controllers, settings);
     this.agents.set(nodeId, agent);

@@ -13,7 +13,6 @@ import type {
   RecordValue,
 } from "@innkeeper/core";
 import { assert, kindOf } from "@innkeeper/core";
-import type { MemoryDisk } from "@innkeeper/core/testing";
 
 export interface ObservedChange extends Change {
   readonly before: RecordValue | undefined;
@@ -24,13 +23,25 @@ export interface ObservedCommit {
   readonly changes: readonly ObservedChange[];
 }
 
-const BATCHES_MAX = 10_000;
+/** A store's change log from its beginning, and its counters as they are now. */
+export interface RecordSource {
+  readonly state: {
+    readonly revision: number;
+    readonly counters: ReadonlyMap<string, number>;
+    counterOf(key: string): number;
+  };
+  readonly changes: {
+    since(revision: number, countMax: number): readonly ChangeBatch[] | undefined;
+  };
+}
+
+const BATCHES_MAX = 1_000_000;
 
 export class Records {
   readonly #values = new Map<RecordKey, RecordValue>();
   #revision = 0;
 
-  constructor(private readonly disk: MemoryDisk) {}
+  constructor(private readonly disk: RecordSource) {}
 
   /**
    * Applies what was committed since the last call, telling each commit when it is the newest one

@@ -89,6 +89,30 @@ describe.runIf(process.getuid?.() === 0)("two containers of one image", () => {
   });
 });
 
+describe.runIf(process.getuid?.() === 0)("CPU time of a busy container", () => {
+  it.each([250, 500])("is %i thousandths of a CPU, no more and no less", async (cpuMillis) => {
+    const copy = await launch("while :; do :; done", { cpuMillis });
+    await expectRate(copy, cpuMillis / 1000);
+    await copy.setResources({ cpuMillis: cpuMillis / 2, memoryMib: 64 });
+    await expectRate(copy, cpuMillis / 2000);
+  });
+});
+
+/** Never more than a tenth above the cap; not much below it either, when the host lets it. */
+async function expectRate(copy: EngineCopy, cap: number): Promise<void> {
+  await vi.waitFor(async () => {
+    const [from, fromMs] = [await cpuMsOf(copy), performance.now()];
+    await vi.waitUntil(async () => (await cpuMsOf(copy)) >= from + 1000, PATIENCE);
+    const rate = ((await cpuMsOf(copy)) - from) / (performance.now() - fromMs);
+    expect.soft(rate).toBeLessThan(cap * 1.1);
+    expect(rate).toBeGreaterThan(cap * 0.9);
+  }, PATIENCE);
+}
+
+async function cpuMsOf(copy: EngineCopy): Promise<number> {
+  return (await copy.usage())?.cpuMs ?? 0;
+}
+
 async function launch(script: string, overrides: Partial<CopyLaunch> = {}): Promise<EngineCopy> {
   const command = ["/bin/sh", "-c", script];
   const copy = await engine.launch({

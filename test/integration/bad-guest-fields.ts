@@ -52,6 +52,7 @@ const NEW_GUEST: Fields = {
     node_id: NAMES,
     stop_timeout: DURATIONS,
     "needs.start_within": [{ seconds: 0 }, ...DURATIONS],
+    "rules.policy": ENUMS,
     "rules.where": [["zone"], ["zone in (a b)"], new Array(17).fill("ssd exists"), [LONG]],
     "rules.tolerations": [[""], ["a b"], new Array(17).fill("gpu"), [LONG]],
     "rules.groups": [["apart app by rack"], new Array(17).fill("near a=b by node"), [LONG]],

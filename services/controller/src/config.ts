@@ -1,5 +1,5 @@
 /** The controller's settings, with their defaults and reasons. */
-import { invalidField, parseSubnet } from "@innkeeper/core";
+import { invalidField, PLACEMENT_POLICIES, parseSubnet } from "@innkeeper/core";
 import {
   LOG_LEVELS,
   loadSettings,
@@ -111,6 +111,13 @@ export const CONTROLLER_SETTINGS = {
     min: 100,
     max: 600_000,
     doc: "Deadline of one call to an agent, in milliseconds.",
+  },
+  placementPolicy: {
+    type: "choice",
+    env: "INN_PLACEMENT_POLICY",
+    default: "spread",
+    choices: PLACEMENT_POLICIES,
+    doc: "Which node is best for guests whose project says nothing.",
   },
   bridgeSubnet: {
     type: "text",

@@ -16,6 +16,7 @@ import {
   type Logger,
   type NodeIntroduction,
   type NodeReport,
+  type PlacementPolicy,
   type ReportAnswer,
   recordKey,
   type StateStore,
@@ -35,6 +36,7 @@ export interface ControllerConfig extends LeadingConfig, SessionConfig {
   readonly leaderTtlMs: number;
   readonly mirrorWaitMs: number;
   readonly bridgeSubnet?: string;
+  readonly placementPolicy?: PlacementPolicy;
 }
 
 export interface ControllerPorts {
@@ -121,7 +123,7 @@ class RunningController implements Controller {
     this.agents = ports.agents;
     this.log = ports.log;
     this.sessions = new NodeSessions(ports.clock, config);
-    this.nodeViews = new NodeViews(mirror, undefined);
+    this.nodeViews = new NodeViews(mirror, undefined, config.placementPolicy);
     this.#leadership = new Leadership({
       ...ports,
       holderId: config.controllerId,
@@ -267,7 +269,7 @@ class RunningController implements Controller {
   #lead(term: LeaderTerm): void {
     this.sessions = new NodeSessions(this.clock, this.config);
     this.nodeViews.close();
-    this.nodeViews = new NodeViews(this.mirror, this.sessions);
+    this.nodeViews = new NodeViews(this.mirror, this.sessions, this.config.placementPolicy);
     const leader = {
       epoch: term.epoch,
       commitAll: (transactions: readonly Transaction[]) => this.#commitAs(term, transactions),
@@ -308,7 +310,7 @@ class RunningController implements Controller {
     this.#leading?.stop();
     this.#leading = undefined;
     this.nodeViews.close();
-    this.nodeViews = new NodeViews(this.mirror, undefined);
+    this.nodeViews = new NodeViews(this.mirror, undefined, this.config.placementPolicy);
   }
 
   async #mirrored(revision: number): Promise<void> {

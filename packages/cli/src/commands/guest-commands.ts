@@ -1,6 +1,6 @@
 /** `inn guest ...` */
-import { readFile } from "node:fs/promises";
 
+import { readFile } from "node:fs/promises";
 import { invalidField, type ModeRequest, type RestartWhen } from "@innkeeper/core";
 import { durationOf, MODE_TO_PROTO, parseOneOf, RESTART_TO_PROTO } from "@innkeeper/core/wire";
 import { Guest, GuestUsage, NetworkKind, Protocol } from "@innkeeper/proto/innkeeper/v1/guest";
@@ -25,6 +25,7 @@ import { explainGuest, explainNewGuest } from "./guest-explain.js";
 import { type LimitOptions, limitsOf, resizeCommand } from "./guest-resize.js";
 import { snapshotCommands } from "./guest-snapshots.js";
 import { guestDetails } from "./guest-text.js";
+import { parsePolicyOption } from "./placement-policy.js";
 import type { Register } from "./register.js";
 import { usageNow } from "./usage-now.js";
 
@@ -40,6 +41,7 @@ interface CreateOptions extends ManyOptions, LimitOptions {
   readonly dataDisk: string[];
   readonly node: string;
   readonly where: string[];
+  readonly policy?: string;
   readonly tolerate: string[];
   readonly group: string[];
   readonly forward: string[];
@@ -93,6 +95,7 @@ function createCommand(guest: Command, register: Register): void {
     .option("--net-in <bytes>", "bytes that come to it a second at most, such as 10MiB")
     .option("--net-out <bytes>", "bytes that it sends a second at most; both on a bridge only")
     .option("--node <node>", "only this node", "")
+    .option("--policy <policy>", "which node is best: spread, pack, balanced")
     .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
     .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])
     .option("--group <rule...>", "to other guests, such as 'apart app=web by rack'", [])
@@ -238,7 +241,12 @@ async function newGuest(
       imageId: options.image,
       mode: MODE_TO_PROTO[parseOneOf("--mode", options.mode, modes)],
       needs: needsOf(options),
-      rules: { where: options.where, tolerations: options.tolerate, groups: options.group },
+      rules: {
+        where: options.where,
+        tolerations: options.tolerate,
+        groups: options.group,
+        policy: parsePolicyOption(options.policy),
+      },
       resources: {
         cpuMillis: parseCpu("--cpu", options.cpu),
         memoryMib: parseMib("--memory", options.memory),

@@ -7,10 +7,12 @@ import type { CliContext } from "../cli-context.js";
 import { EXIT } from "../exit-codes.js";
 import { details, table } from "../output/table.js";
 import { parseCount, parseCpu, parseMib } from "../parse-options.js";
+import { parsePolicyOption, policyText } from "./placement-policy.js";
 import type { Register } from "./register.js";
 
 interface QuotaOptions {
   readonly parent?: string;
+  readonly policy?: string;
   readonly guests?: string;
   readonly cpu?: string;
   readonly memory?: string;
@@ -23,7 +25,8 @@ export function projectCommands(program: Command, register: Register): void {
     project
       .command("create <name>")
       .description("create a project")
-      .option("--parent <name>", "the project above, whose quota counts as well"),
+      .option("--parent <name>", "the project above, whose quota counts as well")
+      .option("--policy <policy>", "where its guests go: spread, pack, balanced"),
   ).action((name: string, options: QuotaOptions) => {
     register((context) => createProject(context, name, options));
   });
@@ -72,7 +75,9 @@ async function createProject(
 ): Promise<void> {
   const { client, requestId, terminal } = context;
   const parentId = options.parent ?? "";
-  const asked = Project.fromPartial({ id, parentId, quota: quotaOf(options) });
+  const placementPolicy = parsePolicyOption(options.policy);
+  const quota = quotaOf(options);
+  const asked = Project.fromPartial({ id, parentId, quota, placementPolicy });
   const { project } = await client.projects.createProject({ project: asked, requestId });
   if (project) terminal.result(projectText(project), Project.toJSON(project));
 }
@@ -133,6 +138,7 @@ function projectText(project: Project): string {
   return details([
     ["project", project.id],
     ["parent", project.parentId || "-"],
+    ["policy", policyText(project.placementPolicy)],
     ["guests", used(project, "guests", "")],
     ["cpu", used(project, "cpuMillis", "m")],
     ["memory", used(project, "memoryMib", "MiB")],

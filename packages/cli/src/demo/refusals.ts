@@ -1,5 +1,6 @@
 /** The demo's middle: what is refused, and how it is said. */
 
+import { PlacementPolicy } from "@innkeeper/proto/innkeeper/v1/placement_policy";
 import { createOwn, finished, refusal, untilGuest } from "./guests.js";
 import type { Stage } from "./stage.js";
 import { must } from "./story.js";
@@ -22,6 +23,7 @@ export async function overQuota(stage: Stage): Promise<void> {
       project: {
         id: "team-a",
         parentId: "",
+        placementPolicy: PlacementPolicy.UNSPECIFIED,
         quota,
         usage: undefined,
         etag: "",

@@ -37,12 +37,18 @@ export interface GroupRule {
   readonly isHard: boolean;
 }
 
+/** `spread`: the emptiest node. `pack`: the fullest. `balanced`: empty, and used evenly. */
+export const PLACEMENT_POLICIES = ["spread", "pack", "balanced"] as const;
+export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
+
 export interface PlacementRules {
   /** All must hold. */
   readonly where: readonly LabelRequirement[];
   /** Names of taints, or name=value. */
   readonly tolerations: readonly string[];
   readonly groups: readonly GroupRule[];
+  /** Undefined = as its project says, or those above it, or the cluster. */
+  readonly policy?: PlacementPolicy;
 }
 
 export const NO_RULES: PlacementRules = { where: [], tolerations: [], groups: [] };

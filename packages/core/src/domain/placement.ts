@@ -3,6 +3,7 @@
  * nothing fits.
  */
 import type { EngineName, Mode } from "./mode.js";
+import type { PlacementPolicy } from "./placement-rules.js";
 
 /**
  * What kept one node from taking the guest. `need` and `have` are set where the filter compares
@@ -52,6 +53,8 @@ export interface PlacementDecision {
   /** Store revision of the snapshot it was made from. */
   readonly revision: number;
   readonly seed: number;
+  /** Undefined = `spread`, as in all decisions of old. */
+  readonly policy?: PlacementPolicy;
   /** One sentence for people: why there, why this way. */
   readonly message: string;
   /** The best candidates, best first, at most {@link CANDIDATES_MAX}. */

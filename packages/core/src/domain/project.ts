@@ -3,6 +3,7 @@
  * and in every one above. Usage is the sum over the guests that exist there and below (I3).
  */
 import { DomainError } from "./errors.js";
+import type { PlacementPolicy } from "./placement-rules.js";
 import { mapResources, RESOURCE_KINDS, type ResourceKind, type Resources } from "./resources.js";
 
 export const QUOTA_KINDS = ["guests", ...RESOURCE_KINDS] as const;
@@ -18,6 +19,8 @@ export interface Project {
   /** The project above; undefined for a root. Never changes. */
   readonly parentId?: string | undefined;
   readonly quota: Quota;
+  /** Of its guests and those below; undefined = as the project above says, or the cluster. */
+  readonly policy?: PlacementPolicy | undefined;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }

@@ -9,7 +9,7 @@ import type { Labels } from "../domain/names.js";
 import type { GuestNeeds } from "../domain/needs.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
 import type { Rejection } from "../domain/placement.js";
-import type { PlacementRules } from "../domain/placement-rules.js";
+import type { PlacementPolicy, PlacementRules } from "../domain/placement-rules.js";
 import {
   mapResources,
   RESOURCE_KINDS,
@@ -35,6 +35,8 @@ export interface PlacementRequest {
   readonly mode: ModeRequest;
   readonly needs: GuestNeeds;
   readonly imageKind: ImageKind;
+  /** Undefined = as the cluster says. */
+  readonly policy?: PlacementPolicy | undefined;
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
   /** It must be on a bridge. */

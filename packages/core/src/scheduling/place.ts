@@ -3,6 +3,7 @@
  * explains itself. This is the plain way to answer it, node by node, object by object: `Placer`
  * gives the same answers from its table and is tested against it.
  */
+
 import type { ModeAbility } from "../domain/mode.js";
 import { allocatable } from "../domain/node.js";
 import {
@@ -11,6 +12,7 @@ import {
   REJECTIONS_MAX,
   type Rejection,
 } from "../domain/placement.js";
+import type { PlacementPolicy } from "../domain/placement-rules.js";
 import { addResources, RESOURCE_KINDS } from "../domain/resources.js";
 import {
   abilitiesIgnoringNeeds,
@@ -28,7 +30,7 @@ import {
   violationsOn,
 } from "./group-rules.js";
 import { negotiationText } from "./needs.js";
-import { fitOf, type PlacementPolicy, ringPlace, ringStart, scoreOf, tieBreak } from "./scorers.js";
+import { fitOf, ringPlace, ringStart, scoreOf, tieBreak } from "./scorers.js";
 
 /** What a decision depends on besides the request and the nodes. */
 export interface PlacementContext {
@@ -136,7 +138,8 @@ export function resultOf(
     mode: best.ability.mode,
     revision: context.revision,
     seed: context.seed,
-    message: explain(request, best, finding.candidateCount),
+    policy: context.policy,
+    message: explain(request, best, finding.candidateCount) + policyText(context.policy),
     candidates: candidates.slice(0, CANDIDATES_MAX).map(({ view, ability, score }) => ({
       nodeId: view.node.id,
       mode: ability.mode,
@@ -174,6 +177,10 @@ function explain(request: PlacementRequest, best: Candidate, candidateCount?: nu
   const isOnly = candidateCount === 1;
   const rank = isOnly ? "the only node that fits" : `best of ${candidateCount ?? "all"} that fit`;
   return `${best.ability.mode} (${why}) on ${node}: ${rank}, ${free}${said}`;
+}
+
+function policyText(policy: PlacementPolicy): string {
+  return policy === "spread" ? "" : `; by policy ${policy}`;
 }
 
 function byScore(a: Candidate, b: Candidate): number {

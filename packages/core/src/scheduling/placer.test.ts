@@ -6,6 +6,7 @@ import {
   GROUP_RULE_KINDS,
   type GroupRule,
   NO_RULES,
+  PLACEMENT_POLICIES,
   type PlacementRules,
 } from "../domain/placement-rules.js";
 import { RESOURCE_KINDS, type Resources } from "../domain/resources.js";
@@ -16,7 +17,6 @@ import type { PlacedMember } from "./group-rules.js";
 import { KINDS, writeAmounts } from "./node-class.js";
 import { type PlacementContext, place } from "./place.js";
 import { Placer } from "./placer.js";
-import { PLACEMENT_POLICIES } from "./scorers.js";
 
 const NODES_SMALL = 4;
 const NODES_MIDDLE = 60;

@@ -6,10 +6,7 @@
  *    that two ways to look for the best node find the same one.
  */
 import { fnv1a } from "../domain/fnv1a.js";
-
-/** `spread`: the emptiest node. `pack`: the fullest. `balanced`: empty, and used evenly. */
-export const PLACEMENT_POLICIES = ["spread", "pack", "balanced"] as const;
-export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
+import type { PlacementPolicy } from "../domain/placement-rules.js";
 
 export const FIT_WEIGHT = 0.8;
 export const MODE_WEIGHT = 0.2;

@@ -4,11 +4,12 @@
  *
  * Q1 Whatever it skips could not have won: the answer is that of a full scan (T1 to T3).
  */
+import type { PlacementPolicy } from "../domain/placement-rules.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import { KINDS, type NodeClass, type NodeColumns, writeAmounts } from "./node-class.js";
 import type { NodePool } from "./node-pool.js";
 import type { NodeTable } from "./node-table.js";
-import { fitOf, type PlacementPolicy, scoreOf, tieBreak } from "./scorers.js";
+import { fitOf, scoreOf, tieBreak } from "./scorers.js";
 
 /** What is asked, with everything that follows from node classes worked out. */
 export interface Question {

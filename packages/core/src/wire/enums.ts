@@ -1,4 +1,5 @@
 /** Proto enums and their domain unions. `satisfies Record` makes a new value a compile error. */
+
 import {
   GuestPhase as ProtoPhase,
   RestartCondition,
@@ -14,6 +15,7 @@ import {
   OperationKind as ProtoOperationKind,
   OperationState as ProtoOperationState,
 } from "@innkeeper/proto/innkeeper/v1/operation";
+import { PlacementPolicy as ProtoPlacementPolicy } from "@innkeeper/proto/innkeeper/v1/placement_policy";
 import { Mode as ProtoMode } from "@innkeeper/proto/innkeeper/v1/resources";
 import { invalidField } from "../domain/errors.js";
 import type { DesiredRunState, RestartWhen } from "../domain/guest.js";
@@ -22,6 +24,7 @@ import type { BlobRole, DiskFormat, ImageKind } from "../domain/image.js";
 import type { ModeRequest } from "../domain/mode.js";
 import type { NodeState } from "../domain/node.js";
 import type { OperationKind, OperationState } from "../domain/operation.js";
+import type { PlacementPolicy } from "../domain/placement-rules.js";
 
 export const MODE_TO_PROTO = {
   auto: ProtoMode.AUTO,
@@ -80,6 +83,12 @@ export const NODE_STATE_TO_PROTO = {
   ready: ProtoNodeState.READY,
   unreachable: ProtoNodeState.UNREACHABLE,
 } satisfies Record<NodeState, ProtoNodeState>;
+
+export const PLACEMENT_POLICY_TO_PROTO = {
+  spread: ProtoPlacementPolicy.SPREAD,
+  pack: ProtoPlacementPolicy.PACK,
+  balanced: ProtoPlacementPolicy.BALANCED,
+} satisfies Record<PlacementPolicy, ProtoPlacementPolicy>;
 
 export const OPERATION_KIND_TO_PROTO = {
   create: ProtoOperationKind.CREATE,

@@ -1,7 +1,8 @@
+import { PlacementPolicy } from "@innkeeper/proto/innkeeper/v1/placement_policy";
 import { describe, expect, it } from "vitest";
 import { parsePlacementRules, placementRulesText } from "./placement-rules-text.js";
 
-const NONE = { where: [], tolerations: [], groups: [] };
+const NONE = { where: [], tolerations: [], groups: [], policy: PlacementPolicy.UNSPECIFIED };
 const GOOD = {
   where: ["zone in (a,b)", "zone notin (c)", "ssd exists", "generation gt -2"],
   tolerations: ["gpu", "dedicated=batch"],
@@ -10,6 +11,7 @@ const GOOD = {
     "soft near app=db by example.com/rack",
     "spread app=web by rack within 2",
   ],
+  policy: PlacementPolicy.PACK,
 };
 
 describe("placement rules as text", () => {

@@ -2,6 +2,7 @@
  * Placement rules as people write them, on the wire and on the command line: `zone in (a,b)`,
  * `soft apart app=web by rack`.
  */
+import { PlacementPolicy as ProtoPolicy } from "@innkeeper/proto/innkeeper/v1/placement_policy";
 import { invalidField } from "../domain/errors.js";
 import { parseLabels } from "../domain/names.js";
 import type {
@@ -9,13 +10,16 @@ import type {
   GroupRuleKind,
   LabelOperator,
   LabelRequirement,
+  PlacementPolicy,
   PlacementRules,
 } from "../domain/placement-rules.js";
+import { PLACEMENT_POLICY_TO_PROTO, parseEnum } from "./enums.js";
 
 export interface PlacementRulesText {
   readonly where: readonly string[];
   readonly tolerations: readonly string[];
   readonly groups: readonly string[];
+  readonly policy?: ProtoPolicy;
 }
 
 export const RULES_MAX = 16;
@@ -26,7 +30,9 @@ const GROUP = /^(soft +)?(apart|near|spread) +([^\s=]+)=(\S*) +by +(\S+?)(?: +wi
 
 /** @throws `invalid` naming the first rule that is malformed, or that there are too many. */
 export function parsePlacementRules(field: string, text: PlacementRulesText): PlacementRules {
+  const policy = parsePolicy(`${field}.policy`, text.policy);
   return {
+    ...(policy && { policy }),
     where: parseEach(`${field}.where`, text.where, parseRequirement),
     tolerations: parseEach(`${field}.tolerations`, text.tolerations, parseToleration),
     groups: parseEach(`${field}.groups`, text.groups, parseGroup),
@@ -37,12 +43,27 @@ export function placementRulesText(rules: PlacementRules): {
   where: string[];
   tolerations: string[];
   groups: string[];
+  policy: ProtoPolicy;
 } {
   return {
+    policy: policyToProto(rules.policy),
     where: rules.where.map(requirementText),
     tolerations: [...rules.tolerations],
     groups: rules.groups.map(groupText),
   };
+}
+
+/** Undefined when it is not set. @throws `invalid`. */
+export function parsePolicy(
+  field: string,
+  proto = ProtoPolicy.UNSPECIFIED,
+): PlacementPolicy | undefined {
+  if (proto === ProtoPolicy.UNSPECIFIED) return undefined;
+  return parseEnum(field, proto, PLACEMENT_POLICY_TO_PROTO);
+}
+
+export function policyToProto(policy: PlacementPolicy | undefined): ProtoPolicy {
+  return policy === undefined ? ProtoPolicy.UNSPECIFIED : PLACEMENT_POLICY_TO_PROTO[policy];
 }
 
 function parseEach<T>(

@@ -1,6 +1,8 @@
 /** ProjectService: tenants and their quotas. */
+
 import { invalidField, notFound, parseName } from "@innkeeper/core";
 import { unary } from "@innkeeper/core/platform";
+import { parsePolicy } from "@innkeeper/core/wire";
 import type { ProjectServiceServer } from "@innkeeper/proto/innkeeper/v1/project_service";
 import { createProject, setProjectQuota } from "../commands/projects.js";
 import { verifyProjects } from "../commands/verify-projects.js";
@@ -28,6 +30,7 @@ export function projectService(controller: Controller): ProjectServiceServer {
         id: parseName("project.id", project.id),
         parentId: parseOptionalName("project.parent_id", project.parentId) || undefined,
         quota: parseQuota("project.quota", project.quota ?? NO_LIMITS),
+        policy: parsePolicy("project.placement_policy", project.placementPolicy),
         requestId: parseRequestId(requestId),
       });
       return show(id);

@@ -1,4 +1,5 @@
 /** Operations, nodes, projects and images on the public wire. */
+
 import {
   allocatable,
   type Drain,
@@ -20,6 +21,7 @@ import {
   OPERATION_KIND_TO_PROTO,
   OPERATION_STATE_TO_PROTO,
   parseInteger,
+  policyToProto,
   progressToProto,
 } from "@innkeeper/core/wire";
 import type { Image as ProtoImage } from "@innkeeper/proto/innkeeper/v1/image";
@@ -106,6 +108,7 @@ export function projectToProto(
     id: project.id,
     parentId: project.parentId ?? "",
     quota: quotaToProto(project.quota),
+    placementPolicy: policyToProto(project.policy),
     usage: mirror.usageOf(project.id),
     etag: String(revision),
     createTime: new Date(project.createdAtMs),

@@ -81,7 +81,8 @@ function explained(context: Context, guest: Guest, nodeId: string): PlacementExp
   const result = cluster.place(request);
   const changes = result.isPlaced ? [] : smallestChanges(request, cluster);
   const view = cluster.nodes.find(({ node }) => node.id === nodeId);
-  const here = view && onNode(request, cluster, view);
+  const policy = context.nodeViews.policyOf(request);
+  const here = view && onNode({ ...request, policy }, cluster, view);
   return {
     result,
     refusal: undefined,
@@ -95,7 +96,7 @@ function onNode(request: PlacementRequest, { nodes, members }: FullCluster, view
   const all = nodes.map(({ node }) => node);
   const asked = { request, counts: countAnew(request, all, members) };
   const rejections = allRejections(asked, view);
-  const context = { revision: 0, seed: 0, policy: "spread" as const };
+  const context = { revision: 0, seed: 0, policy: request.policy ?? "spread" };
   const candidate = rejections.length === 0 ? candidateOn(view, asked, context) : undefined;
   return { rejections, candidate };
 }

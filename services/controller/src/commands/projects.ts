@@ -3,6 +3,7 @@ import {
   alreadyExists,
   invalidField,
   notFound,
+  type PlacementPolicy,
   PROJECT_DEPTH_MAX,
   type Project,
   type Quota,
@@ -18,6 +19,7 @@ export interface CreateProjectInput {
   /** Undefined = a root. */
   readonly parentId: string | undefined;
   readonly quota: Quota;
+  readonly policy?: PlacementPolicy | undefined;
   readonly requestId: string;
 }
 
@@ -26,13 +28,14 @@ export interface CreateProjectInput {
  * the tree would be too deep.
  */
 export function createProject(context: CommandContext, input: CreateProjectInput): Promise<string> {
-  const { requestId, id, parentId, quota } = input;
-  const body = { do: "create-project", id, parentId, quota };
+  const { requestId, id, parentId, quota, policy } = input;
+  const body = { do: "create-project", id, parentId, quota, policy };
   return mutate(context, { id: requestId, body }, () => {
     if (context.mirror.project(id)) throw alreadyExists("project", id);
     if (parentId !== undefined) refuseTooDeep(context, parentId);
     const nowMs = context.clock.nowMs();
-    return putProject({ id, parentId, quota, createdAtMs: nowMs, updatedAtMs: nowMs }, "absent");
+    const times = { createdAtMs: nowMs, updatedAtMs: nowMs };
+    return putProject({ id, parentId, quota, policy, ...times }, "absent");
   });
 }
 

@@ -35,6 +35,7 @@ export interface RebalanceInput {
 
 type Context = CommandContext & { readonly nodeViews: NodeViews };
 
+/** Guests that are to be packed are left where they are. */
 export function planRebalanceOf(
   context: Context,
   { movesMax, gainMinBasisPoints, coolDownMs }: RebalanceInput,
@@ -45,7 +46,8 @@ export function planRebalanceOf(
     .guests()
     .filter(({ uid }) => !recent.has(uid))
     .map((guest) => movableOf(mirror, guest))
-    .filter((guest): guest is MovableGuest => guest !== undefined);
+    .filter((guest): guest is MovableGuest => guest !== undefined)
+    .filter(({ request }) => nodeViews.policyOf(request) !== "pack");
   const options = { movesMax, gainMin: gainMinBasisPoints / 10_000, seed: ids.random32() };
   return nodeViews.within((placer) => planRebalance(placer, guests, options));
 }

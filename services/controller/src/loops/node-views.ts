@@ -11,6 +11,7 @@ import {
   type NodeRecord,
   type NodeTable,
   type NodeView,
+  type PlacementPolicy,
   type PlacementRequest,
   type PlacementResult,
   Placer,
@@ -54,7 +55,13 @@ export class NodeViews {
      * What the leader hears; undefined = this controller does not lead and believes the records.
      */
     private readonly sessions: NodeSessions | undefined,
+    /** Of guests and projects that say nothing. */
+    private readonly clusterPolicy: PlacementPolicy = "spread",
   ) {}
+
+  policyOf({ policy }: PlacementRequest): PlacementPolicy {
+    return policy ?? this.clusterPolicy;
+  }
 
   /**
    * Some node that is known has not been heard yet by this leader: too early to say that nothing
@@ -142,7 +149,8 @@ export class NodeViews {
     const placer = this.#placer ?? this.#begin();
     const heldPorts = this.#ports.conflicts(asked.guestUid, asked.ports ?? []);
     const request = { ...asked, heldPorts };
-    return placer.place(request, { revision: this.mirror.revision, seed, policy: "spread" });
+    const { revision } = this.mirror;
+    return placer.place(request, { revision, seed, policy: this.policyOf(request) });
   }
 
   #begin(): Placer {

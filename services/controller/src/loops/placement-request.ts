@@ -5,9 +5,11 @@ import {
   heldBy,
   limitsNetwork,
   NO_RULES,
+  type PlacementPolicy,
   type PlacementRequest,
   portName,
 } from "@innkeeper/core";
+import { projectLine } from "../commands/quota-line.js";
 import type { Mirror } from "../mirror/mirror.js";
 
 /** What the scheduler must know of a guest. Its image exists: an image in use cannot be deleted. */
@@ -19,6 +21,7 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     projectId: guest.projectId,
     labels: guest.labels,
     rules: guest.spec.rules ?? NO_RULES,
+    policy: guest.spec.rules?.policy ?? policyOfProject(mirror, guest.projectId),
     resources: heldBy(guest.spec),
     mode: guest.spec.mode,
     needs: guest.spec.needs,
@@ -29,4 +32,10 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     ports: (guest.spec.forwards ?? []).map(portName),
     migratingFrom: undefined,
   };
+}
+
+/** Of the nearest project on the way up that has one. */
+function policyOfProject(mirror: Mirror, projectId: string): PlacementPolicy | undefined {
+  const line = projectLine(mirror, projectId);
+  return line.find(({ value }) => value.policy !== undefined)?.value.policy;
 }

@@ -165,6 +165,7 @@ function buildLinux() {
     commandLine:
       "console=ttyS0 quiet loglevel=3 panic=-1 reboot=t random.trust_cpu=on tsc=reliable",
     memoryMibMin: 96,
+    takesIdentity: true,
     readyText: "innkeeper-guest: up ",
     readyWithinMs: 300_000,
     blobs: [
@@ -180,6 +181,7 @@ function makeInitramfs(root, modules, output) {
   }
   installBusybox(path.join(root, "bin"));
   installRecipe(recipe("linux", "init"), path.join(root, "init"));
+  assemble(recipe("linux", "take-identity.S"), path.join(root, "bin", "take-identity"));
   installRecipe(recipe("linux", "udhcpc.script"), path.join(root, "etc", "udhcpc.script"));
   for (const { name, bytes } of [...modules.power, ...modules.devices, ...modules.seed]) {
     writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
@@ -187,6 +189,14 @@ function makeInitramfs(root, modules, output) {
   const devices = modules.devices.map(({ name }) => name).join("\n");
   writeFileSync(path.join(root, "modules", "devices"), devices);
   packInitramfs(root, output);
+}
+
+/** A program of its own for 64-bit Linux. */
+function assemble(source, target) {
+  const object = `${target}.o`;
+  run("as", ["--64", "-o", object, source]);
+  run("ld", ["-m", "elf_x86_64", "-static", "-s", "-o", target, object]);
+  rmSync(object);
 }
 
 function installRecipe(source, target) {

@@ -66,7 +66,7 @@ async function startBare(
   const machine = { mode: guest.mode, acceleration: "tcg", tscKhz: hostTscKhz() } as const;
   const process = await QemuProcess.start({
     command: ["qemu-system-x86_64", ...qemuArguments(launch, machine)],
-    directories: [],
+    opened: [],
     directory,
     clock: systemClock,
   });

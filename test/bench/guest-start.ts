@@ -24,6 +24,7 @@ import {
 } from "./bare-qemu.js";
 import { againstBaseline, type Bench, type BenchResult } from "./report.js";
 import { median, rounded } from "./statistics.js";
+import { measureTemplates } from "./template-start.js";
 import { until } from "./until.js";
 
 const ROUNDS = 15;
@@ -59,7 +60,10 @@ async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T
       INN_CPU_MILLIS: "8000",
     });
     const client = createClient(controller.address);
-    await importImage(client, await readImageSource(path.resolve("images/build/tiny/image.json")));
+    for (const image of ["tiny", "linux"]) {
+      const file = path.resolve(`images/build/${image}/image.json`);
+      await importImage(client, await readImageSource(file));
+    }
     const result = await work({
       client,
       agentDirectory: path.join(directory, "n1"),
@@ -82,6 +86,10 @@ async function measureAll(cluster: Cluster, say: (line: string) => void): Promis
   for (const mode of MODES) {
     say(`${mode}: ${ROUNDS} guests, one after the other, in turn with bare QEMU`);
     results.push(...(await measureMode(cluster, mode)));
+  }
+  for (const mode of MODES) {
+    say(`${mode}: small Linux guests from a template, in turn with booted ones`);
+    results.push(...(await measureTemplates(cluster, mode)));
   }
   say(`${PARALLEL} guests at once, ${PARALLEL_ROUNDS} rounds, in turn with bare QEMU`);
   results.push(await measureParallel(cluster));

@@ -145,6 +145,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
+  /[ .](takes_identity|quick_start)$/,
   /[ .](read_only|force|gang|forward)$/,
   /[ .](attach_disks|grow_disks|snapshot|snapshot_memory|memory|disks_only|has_memory|is_new)$/,
   /^RegistryService\.JoinNode problems$/,

@@ -19,11 +19,20 @@ const RESOURCES = { cpu_millis: AMOUNTS, memory_mib: AMOUNTS, disk_mib: AMOUNTS 
 const PERCENTS = [99, 10_001];
 const FULL = { cpu_millis: 100, memory_mib: 100, disk_mib: 100 };
 const ABILITY = { engine: "sim", engine_version: "1", mode: 3, acceleration: "none" };
+const TEMPLATE = {
+  engine: "qemu",
+  mode: 3,
+  image_digest: "0".repeat(64),
+  vcpu_count: 1,
+  memory_mib: 128,
+  start_ms: 100,
+};
 const JOIN = {
   node_id: "x",
   address: "127.0.0.1:1",
   overcommit_percent: FULL,
   abilities: [ABILITY],
+  templates: [TEMPLATE],
   incarnation: UUID,
 };
 const ERROR = { kind: "invalid", reason: "X" };
@@ -67,6 +76,15 @@ export const REGISTRY = [
     "abilities[0].mode": [0, 1, 99],
     "abilities[0].acceleration": ["", "warp"],
     "abilities[0].start_ms": [-1, 3_600_001],
+    templates: [Array.from({ length: 65 }, () => TEMPLATE)],
+    "templates[0].engine": ["", "vmware"],
+    "templates[0].mode": [0, 1, 99],
+    "templates[0].image_digest": ["", "abc", "G".repeat(64)],
+    "templates[0].vcpu_count": [0, -1, 1025],
+    "templates[0].memory_mib": [0, -1, 2 ** 53 - 1],
+    "templates[0].disk_mib": [-1, 2 ** 53 - 1],
+    "templates[0].command_line": ["a\nb", "x".repeat(1025)],
+    "templates[0].start_ms": [0, -1, 3_600_001],
     incarnation: UUIDS,
     bridge: ["-x", "a b", "../x", "x".repeat(16), LONG],
     forward_host: ["x", "1.2.3", "1.2.3.4,x", LONG],

@@ -130,6 +130,7 @@ interface Description {
   readonly diskMib: number;
   readonly command: readonly string[];
   readonly hasGuestAgent?: true;
+  readonly takesIdentity?: true;
   readonly ready?: NonNullable<ImageManifest["ready"]>;
   readonly blobs: readonly { readonly role: BlobRole; readonly file: string }[];
 }
@@ -150,6 +151,7 @@ async function readDescription(file: string): Promise<Description> {
     command: Array.isArray(parsed["command"]) ? parsed["command"].map(textOf) : [],
     ...readyOf(parsed),
     ...(parsed["guestAgent"] === true ? { hasGuestAgent: true } : {}),
+    ...(parsed["takesIdentity"] === true ? { takesIdentity: true } : {}),
     blobs: blobs.map((blob) => ({
       role: parseOneOf("blobs.role", textOf(blob["role"]), BLOB_ROLES),
       file: textOf(blob["file"]),

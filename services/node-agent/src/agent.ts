@@ -83,6 +83,7 @@ class RunningAgent implements Agent {
   ) {
     const incarnation = ports.ids.uuid();
     this.introduction = { ...config.node, abilities: [], problems: [], incarnation };
+    for (const { templates } of ports.engines.values()) templates?.onChange(() => this.#tell());
     const { imageCacheBytesMax: bytesMax } = config;
     this.#context = {
       ...ports,
@@ -126,6 +127,14 @@ class RunningAgent implements Agent {
     const abilities = probes.flatMap((each) => each.abilities);
     const problems = probes.flatMap((each) => each.problems);
     this.introduction = { ...this.introduction, abilities, problems };
+  }
+
+  /** What guests can begin from is part of how the node introduces itself. */
+  #tell(): void {
+    const engines = [...this.ports.engines.values()];
+    const templates = engines.flatMap((each) => each.templates?.list() ?? []);
+    this.introduction = { ...this.introduction, templates };
+    this.#reporter.introduceAgain();
   }
 
   begin(): void {

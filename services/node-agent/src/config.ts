@@ -158,6 +158,21 @@ export const AGENT_SETTINGS = {
     max: 10_000,
     doc: "CPU that may be promised for each 100 there.",
   },
+  templatesMax: {
+    type: "integer",
+    env: "INN_TEMPLATES_MAX",
+    default: 4,
+    min: 0,
+    max: 64,
+    doc: "Templates kept for guests that ask for a quick start; 0 = none.",
+  },
+  templatesMib: {
+    type: "integer",
+    env: "INN_TEMPLATES_MIB",
+    default: 4096,
+    ...AMOUNT,
+    doc: "Disk that templates may take together, in MiB.",
+  },
   heartbeatMs: {
     type: "integer",
     env: "INN_HEARTBEAT_MS",

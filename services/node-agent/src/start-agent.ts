@@ -126,8 +126,13 @@ function createEngines(
       const probes = { probeKernel, probeDisk, probeCacheFile };
       const { forwardHost } = settings;
       const bridge = settings.bridge || undefined;
+      const templates = {
+        directory: path.join(directory, "templates"),
+        templatesMax: settings.templatesMax,
+        sizeMibMax: settings.templatesMib,
+      };
       const disksDirectory = path.join(directory, DISKS);
-      const kept = { stateDir, disksDirectory, guestIds };
+      const kept = { stateDir, disksDirectory, guestIds, templates };
       const options = { ...kept, clock, log, forwardHost, bridge, ...reached, ...probes };
       engines.set("qemu", createQemuEngine(options));
     } else if (name === "container") {

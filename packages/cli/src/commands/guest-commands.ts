@@ -84,7 +84,10 @@ function createCommand(guest: Command, register: Register): void {
     .requiredOption("--image <image>", "what to boot")
     .option("--mode <mode>", "auto, full, hybrid, paravirt, container", "auto")
     .option("--needs <need...>", `what the mode must give it: ${NEEDS.join(", ")}`, [])
-    .option("--start-within <duration>", "how fast the node must have measured it to start")
+    .option(
+      "--start-within <duration>",
+      "how fast it must start, as measured; from a template if can be",
+    )
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
     .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")

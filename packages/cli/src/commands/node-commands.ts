@@ -73,6 +73,7 @@ async function showNode({ client, terminal, nowMs }: CliContext, nodeId: string)
     ["memory", used(node, "memoryMib", "MiB")],
     ["disk", used(node, "diskMib", "MiB")],
     ["modes", modesOf(node)],
+    ["templates", node.templates.map(templateText).join("\n")],
     ["problems", node.problems.join("; ")],
     ["joined", age(node.joinTime, nowMs())],
   ]);
@@ -101,6 +102,15 @@ function modesOf(node: Node): string {
       `${enumName(mode, "MODE_").toLowerCase()}(${engine},${acceleration}${startText(startMs)})`,
   );
   return each.join(" ") || "none";
+}
+
+function templateText(template: Node["templates"][number]): string {
+  const { mode, imageDigest, vcpuCount, memoryMib, diskMib, commandLine, startMs } = template;
+  const disk = diskMib === 0 ? "" : `, ${diskMib} MiB disk`;
+  const told = commandLine === "" ? "" : `, ${JSON.stringify(commandLine)}`;
+  const size = `${vcpuCount} vCPU, ${memoryMib} MiB${disk}${told}`;
+  const digest = imageDigest.slice(0, 12);
+  return `${enumName(mode, "MODE_").toLowerCase()} ${digest} (${size}): ${startMs}ms`;
 }
 
 function startText(startMs: number): string {

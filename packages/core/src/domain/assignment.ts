@@ -51,6 +51,8 @@ export interface GuestAssignment {
   /** Undefined = none, as in all journals of old. */
   readonly forwards?: readonly PortForward[];
   readonly seed?: GuestSeed;
+  /** It may begin from a template; absent = it boots. */
+  readonly quickStart?: true;
   /** On the bridge: its address there. Undefined: in a network of its own. */
   readonly ipAddress?: string;
   /** Undefined: it follows from the uid of the guest. */

@@ -54,6 +54,11 @@ export interface ImageManifest {
   readonly command: readonly string[];
   /** It runs the QEMU guest agent. Undefined = no, as in all images of old. */
   readonly hasGuestAgent?: true;
+  /**
+   * Started with `innkeeper.template=1`, its guests wait until the firmware says who they are, and
+   * become that. Undefined = no.
+   */
+  readonly takesIdentity?: true;
   /** How a guest shows on its console that it is up; undefined = nobody waits for it. */
   readonly ready?: ReadySign;
   readonly blobs: readonly ImageBlob[];
@@ -81,7 +86,7 @@ export function canonicalManifest(manifest: ImageManifest): string {
     .sort((a, b) => (a.role < b.role ? -1 : 1))
     .map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes }));
   const { kind, architecture, commandLine, memoryMibMin, diskFormat, diskMib, command } = manifest;
-  const { hasGuestAgent, ready } = manifest;
+  const { hasGuestAgent, ready, takesIdentity } = manifest;
   const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command, hasGuestAgent, ready };
-  return JSON.stringify({ kind, architecture, ...boot, blobs });
+  return JSON.stringify({ kind, architecture, ...boot, takesIdentity, blobs });
 }

@@ -5,6 +5,7 @@
 import type { ModeAbility } from "./mode.js";
 import type { Labels } from "./names.js";
 import { mapResources, type Resources } from "./resources.js";
+import type { NodeTemplate } from "./template.js";
 
 /** `ready`: lease held. `unreachable`: lease run out; its guests are LOST until it comes back. */
 export const NODE_STATES = ["ready", "unreachable"] as const;
@@ -26,6 +27,8 @@ export interface NodeRecord {
   /** Factors of at least 1, in percent: 400 lets 4 milli-CPUs be promised for each one there. */
   readonly overcommitPercent: Resources;
   readonly abilities: readonly ModeAbility[];
+  /** What guests can begin from there; absent = nothing. */
+  readonly templates?: readonly NodeTemplate[];
   /** What does not work on this node, one sentence each. */
   readonly problems: readonly string[];
   readonly state: NodeState;

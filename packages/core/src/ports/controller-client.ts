@@ -16,6 +16,7 @@ export type NodeIntroduction = Pick<
   | "reserve"
   | "overcommitPercent"
   | "abilities"
+  | "templates"
   | "problems"
   | "incarnation"
 >;

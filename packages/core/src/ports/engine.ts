@@ -28,6 +28,7 @@ import type { GuestLimits } from "../domain/limits.js";
 import type { Mode, ModeAbility } from "../domain/mode.js";
 import type { PortForward } from "../domain/network.js";
 import type { SeedFile } from "../domain/seed.js";
+import type { NodeTemplate } from "../domain/template.js";
 
 /**
  * `kernel`: booted directly. `disk`: firmware boots the first disk. `rootfs`: a container's root
@@ -85,12 +86,23 @@ export interface CopyLaunch extends CopyRef {
   readonly diskMib?: number;
   /** The guest's disks, in the order in which it sees them. */
   readonly disks: readonly CopyDisk[];
+  /** It may begin from a template, if there is one of just this machine; absent = it boots. */
+  readonly quickStart?: QuickStart;
   /** Its image runs the QEMU guest agent: an engine with virtual machines gives it a channel. */
   readonly hasGuestAgent?: boolean;
   /** True: wait, stopped, for a migration stream instead of booting. */
   readonly isIncoming: boolean;
   /** Begin as this snapshot, memory and all, instead of booting. Its disks are so already. */
   readonly restore?: CopySnapshot;
+}
+
+/** What a copy that begins from a template has to be told, and what its template is known by. */
+export interface QuickStart {
+  /** See `canonicalManifest`. */
+  readonly manifest: string;
+  readonly hostName: string;
+  /** The guest's own part of the command line. */
+  readonly commandLine: string;
 }
 
 /** A snapshot of a copy. */
@@ -218,8 +230,18 @@ export interface Engine {
   adopt(ref: CopyRef): Promise<EngineCopy | undefined>;
   /** Every copy of which anything exists on this host: processes, directories. */
   list(): Promise<readonly CopyRef[]>;
+  /**
+   * What guests can begin from, and who hears of changes; absent = the engine has no templates. A
+   * copy that asks for a quick start and finds none boots, and has one made.
+   */
+  readonly templates?: EngineTemplates | undefined;
   /** Lets go of all handles without touching the guests; called at agent shutdown. */
   close(): Promise<void>;
+}
+
+export interface EngineTemplates {
+  list(): readonly NodeTemplate[];
+  onChange(listener: () => void): void;
 }
 
 export interface EngineProbe {

@@ -6,6 +6,7 @@ import type { LaunchSize } from "../domain/copy.js";
 import { type Guest, type Placement, vcpuCount } from "../domain/guest.js";
 import { NO_LIMITS } from "../domain/limits.js";
 import { DEVICE_STATE_MIB, type WantedSnapshot } from "../domain/snapshot.js";
+import { templateChoice } from "../domain/template.js";
 import type { GuestView } from "./guest-view.js";
 
 export interface AssignmentOrder {
@@ -35,6 +36,7 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     memoryMib: guest.spec.resources.memoryMib,
     ...networkOf(guest),
     ...(guest.spec.seed === undefined ? {} : { seed: guest.spec.seed }),
+    ...(templateChoice(guest.spec, image).machine && { quickStart: true }),
     limits: guest.spec.limits ?? NO_LIMITS,
     diskMib: guest.spec.resources.diskMib,
     dataDisks: guest.spec.dataDisks ?? [],

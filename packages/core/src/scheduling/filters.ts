@@ -4,7 +4,7 @@
  * the first.
  */
 import { IMAGE_MODES, type ImageKind } from "../domain/image.js";
-import type { Mode, ModeAbility, ModeRequest } from "../domain/mode.js";
+import type { ModeAbility, ModeRequest } from "../domain/mode.js";
 import type { Labels } from "../domain/names.js";
 import type { GuestNeeds } from "../domain/needs.js";
 import { allocatable, type NodeRecord } from "../domain/node.js";
@@ -16,8 +16,10 @@ import {
   type Resources,
   subtractResources,
 } from "../domain/resources.js";
+import type { TemplateChoice } from "../domain/template.js";
 import { labelRejections } from "./label-filters.js";
 import { needRejections, unmetNeeds } from "./needs.js";
+import { type OfferedAbility, offered, preferenceOf } from "./offers.js";
 
 /** A node as the scheduler sees it. */
 export interface NodeView {
@@ -37,6 +39,8 @@ export interface PlacementRequest {
   readonly imageKind: ImageKind;
   /** Undefined = as the cluster says. */
   readonly policy?: PlacementPolicy | undefined;
+  /** What it may begin from, or why it boots; absent = it does not ask for a quick start. */
+  readonly template?: TemplateChoice;
   /** Only this node will do; empty = any. */
   readonly nodeId: string;
   /** It must be on a bridge. */
@@ -52,16 +56,20 @@ export interface PlacementRequest {
 }
 
 /** The abilities of the node that could run the guest, best mode first; empty when none can. */
-export function usableAbilities(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
-  return node.abilities
+export function usableAbilities(request: PlacementRequest, node: NodeRecord): OfferedAbility[] {
+  return offered(node, request.template?.machine)
     .filter((ability) => canUse(request, ability) && servesNetwork(request, ability))
     .filter((ability) => meetsNeeds(request, ability))
-    .sort((a, b) => MODE_PREFERENCE[b.mode] - MODE_PREFERENCE[a.mode]);
+    .sort((a, b) => preferenceOf(b) - preferenceOf(a));
 }
 
 /** Those that would do if only the guest needed nothing of them. */
-export function abilitiesIgnoringNeeds(request: PlacementRequest, node: NodeRecord): ModeAbility[] {
-  return node.abilities.filter((ability) => canUse(request, ability));
+export function abilitiesIgnoringNeeds(
+  request: PlacementRequest,
+  node: NodeRecord,
+): OfferedAbility[] {
+  const abilities = offered(node, request.template?.machine);
+  return abilities.filter((ability) => canUse(request, ability));
 }
 
 function leadsPorts({ ports = [] }: PlacementRequest, { canForward }: ModeAbility): boolean {
@@ -130,16 +138,6 @@ export function rejections(request: PlacementRequest, view: NodeView): Rejection
   found.push(...lackingResources(request, view), ...labelRejections(request.rules, node));
   return found;
 }
-
-/**
- * Preference of modes when the user leaves the choice to the scheduler: the least emulation wins.
- */
-export const MODE_PREFERENCE: Readonly<Record<Mode, number>> = {
-  paravirt: 1,
-  hybrid: 0.75,
-  container: 0.5,
-  full: 0.25,
-};
 
 function canUse(request: PlacementRequest, ability: ModeAbility): boolean {
   if (!IMAGE_MODES[request.imageKind].includes(ability.mode)) return false;

@@ -3,6 +3,7 @@ import type { ModeAbility } from "../domain/mode.js";
 import { type GuestNeeds, NO_NEEDS } from "../domain/needs.js";
 import { NO_RULES } from "../domain/placement-rules.js";
 import { NO_RESOURCES } from "../domain/resources.js";
+import type { TemplateChoice, TemplateMachine } from "../domain/template.js";
 import { aNode } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
 import type { PlacementRequest } from "./filters.js";
@@ -60,6 +61,52 @@ describe("a placement with needs", () => {
     );
   });
 
+  it("says what it begins from, how fast that was measured, and where", () => {
+    const needs = { ...NO_NEEDS, startWithinMs: 200 };
+    const result = place(aRequest(needs, { machine: MACHINE }), withTemplate([SLOW, FAST]));
+    expect(result.isPlaced && result.decision.message).toMatch(
+      /^hybrid .* on n2: .*; starts in 120 ms measured, from a template on n2$/,
+    );
+  });
+
+  it("says why a guest that asks for a quick start has to boot", () => {
+    const needs = { ...NO_NEEDS, startWithinMs: 200 };
+    const result = place(aRequest(needs, { why: "it is on a bridge" }), withTemplate([FAST]));
+    expect(result.isPlaced && result.decision.message).toMatch(
+      /starts in 60 ms measured; boots, from no template: it is on a bridge/,
+    );
+  });
+
+  it("believes a template more than the figure of its mode", () => {
+    const needs = { ...NO_NEEDS, startWithinMs: 100 };
+    const nodes = withTemplate([{ ...SLOW, startMs: 60 }]);
+    const on2 = { ...aRequest(needs, { machine: MACHINE }), nodeId: "n2" };
+    const result = place(on2, nodes);
+    expect(!result.isPlaced && result.rejections.at(-1)).toMatchObject({
+      filter: "start-within",
+      message: "hybrid starts in 120 ms measured, from a template, needs at most 100 ms",
+    });
+  });
+
+  it("goes to a template though another node is emptier, and only of the same machine", () => {
+    const needs = { ...NO_NEEDS, startWithinMs: 2000 };
+    const inputs = withTemplate([SLOW], 900);
+    const nodeOf = (machine: TemplateMachine): unknown => {
+      const result = place(aRequest(needs, { machine }), inputs);
+      return result.isPlaced && result.decision.nodeId;
+    };
+    expect(nodeOf(MACHINE)).toBe("n2");
+    for (const other of [
+      { imageDigest: "e" },
+      { vcpuCount: 2 },
+      { memoryMib: 512 },
+      { diskMib: 1 },
+      { commandLine: "x" },
+    ]) {
+      expect(nodeOf({ ...MACHINE, ...other })).toBe("n1");
+    }
+  });
+
   it("rejects a node with the figures of each of its modes", () => {
     const needs = { ...NO_NEEDS, startWithinMs: 50 };
     const result = place(aRequest(needs), inputOf([SLOW, FAST]));
@@ -89,13 +136,35 @@ function messageFor(needs: GuestNeeds, abilities: readonly ModeAbility[]): strin
   return result.isPlaced ? result.decision.message : "not placed";
 }
 
+const MACHINE: TemplateMachine = {
+  imageDigest: "d",
+  vcpuCount: 1,
+  memoryMib: 256,
+  diskMib: 0,
+  commandLine: "",
+};
+
+/** Two nodes, of which the second has a template for `hybrid`, and less room. */
+function withTemplate(abilities: readonly ModeAbility[], taken = 0) {
+  const template = { engine: BASE.engine, mode: "hybrid", ...MACHINE, startMs: 120 } as const;
+  const nodes = [
+    { node: aNode({ abilities: [...abilities] }), allocated: NO_RESOURCES },
+    {
+      node: aNode({ id: "n2", abilities: [...abilities], templates: [template] }),
+      allocated: { ...NO_RESOURCES, memoryMib: taken },
+    },
+  ];
+  return { revision: 1, seed: 1, policy: "spread", members: [], nodes } as const;
+}
+
 function inputOf(abilities: readonly ModeAbility[]) {
   const nodes = [{ node: aNode({ abilities: [...abilities] }), allocated: NO_RESOURCES }];
   return { revision: 1, seed: 1, policy: "spread", members: [], nodes } as const;
 }
 
-function aRequest(needs: GuestNeeds): PlacementRequest {
+function aRequest(needs: GuestNeeds, template?: TemplateChoice): PlacementRequest {
   return {
+    ...(template && { template }),
     guestUid: "g",
     projectId: "p",
     labels: {},

@@ -2,9 +2,10 @@
  * Mode negotiation: which of a node's modes do what a guest needs, and in figures why the others do
  * not.
  */
-import type { ModeAbility } from "../domain/mode.js";
 import type { GuestNeeds } from "../domain/needs.js";
 import type { PlacementFilter, Rejection } from "../domain/placement.js";
+import type { TemplateChoice } from "../domain/template.js";
+import type { OfferedAbility } from "./offers.js";
 
 export interface UnmetNeed {
   readonly filter: Extract<PlacementFilter, "live-migration" | "own-kernel" | "start-within">;
@@ -14,7 +15,7 @@ export interface UnmetNeed {
 }
 
 /** Every need that the mode does not meet there; empty when it will do. */
-export function unmetNeeds(needs: GuestNeeds, ability: ModeAbility): UnmetNeed[] {
+export function unmetNeeds(needs: GuestNeeds, ability: OfferedAbility): UnmetNeed[] {
   const { mode, engine, startMs } = ability;
   const unmet: UnmetNeed[] = [];
   if (needs.ownKernel && mode === "container") {
@@ -27,7 +28,7 @@ export function unmetNeeds(needs: GuestNeeds, ability: ModeAbility): UnmetNeed[]
   }
   const within = needs.startWithinMs;
   if (within !== undefined && !(startMs !== undefined && startMs <= within)) {
-    const message = `${mode} ${startText(startMs)}, needs at most ${within} ms`;
+    const message = `${mode} ${startText(ability)}, needs at most ${within} ms`;
     unmet.push({ filter: "start-within", message, need: within, have: startMs });
   }
   return unmet;
@@ -37,7 +38,7 @@ export function unmetNeeds(needs: GuestNeeds, ability: ModeAbility): UnmetNeed[]
 export function needRejections(
   nodeId: string,
   needs: GuestNeeds,
-  abilities: readonly ModeAbility[],
+  abilities: readonly OfferedAbility[],
 ): Rejection[] {
   return abilities.flatMap((ability) =>
     unmetNeeds(needs, ability).map((unmet) => ({ nodeId, ...unmet })),
@@ -50,18 +51,30 @@ export function needRejections(
  */
 export function negotiationText(
   needs: GuestNeeds,
-  chosen: ModeAbility,
-  others: readonly ModeAbility[],
+  chosen: OfferedAbility,
+  { others, nodeId, template }: NegotiatedAmong,
 ): string {
   const refused = others.flatMap((other) =>
     unmetNeeds(needs, other)
       .slice(0, 1)
       .map(({ filter, message }) => `${other.mode} refused by ${filter}: ${message}`),
   );
-  const start = chosen.startMs === undefined ? [] : [startText(chosen.startMs)];
-  return [...start, ...refused].join("; ");
+  const start = chosen.startMs === undefined ? [] : [startText(chosen, nodeId)];
+  const boots = template?.why === undefined ? [] : [`boots, from no template: ${template.why}`];
+  return [...start, ...boots, ...refused].join("; ");
 }
 
-function startText(startMs: number | undefined): string {
-  return startMs === undefined ? "has no measured start time" : `starts in ${startMs} ms measured`;
+/** Where the decision was made, and between what. */
+export interface NegotiatedAmong {
+  readonly others: readonly OfferedAbility[];
+  readonly nodeId: string;
+  /** Absent = it does not ask for a quick start. */
+  readonly template: TemplateChoice | undefined;
+}
+
+function startText({ startMs, isFromTemplate }: OfferedAbility, nodeId?: string): string {
+  if (startMs === undefined) return "has no measured start time";
+  if (isFromTemplate !== true) return `starts in ${startMs} ms measured`;
+  const where = nodeId === undefined ? "" : ` on ${nodeId}`;
+  return `starts in ${startMs} ms measured, from a template${where}`;
 }

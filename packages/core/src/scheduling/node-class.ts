@@ -167,7 +167,7 @@ export class NodeClass {
 }
 
 export function classKey(node: NodeRecord): string {
-  return JSON.stringify([allocatable(node), node.abilities]);
+  return JSON.stringify([allocatable(node), node.abilities, node.templates ?? []]);
 }
 
 /** Writes the amounts in the order of the kinds. Spelled out: it is called for every decision. */

@@ -13,12 +13,8 @@ import {
 } from "../domain/resources.js";
 import { aNode } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
-import {
-  MODE_PREFERENCE,
-  type NodeView,
-  type PlacementRequest,
-  usableAbilities,
-} from "./filters.js";
+import { type NodeView, type PlacementRequest, usableAbilities } from "./filters.js";
+import { MODE_PREFERENCE } from "./offers.js";
 import { type PlacementInput, type PlacementResult, place } from "./place.js";
 
 describe("place, against the simplest scheduler there is", () => {

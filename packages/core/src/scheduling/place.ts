@@ -3,8 +3,6 @@
  * explains itself. This is the plain way to answer it, node by node, object by object: `Placer`
  * gives the same answers from its table and is tested against it.
  */
-
-import type { ModeAbility } from "../domain/mode.js";
 import { allocatable } from "../domain/node.js";
 import {
   CANDIDATES_MAX,
@@ -16,7 +14,6 @@ import type { PlacementPolicy } from "../domain/placement-rules.js";
 import { addResources, RESOURCE_KINDS } from "../domain/resources.js";
 import {
   abilitiesIgnoringNeeds,
-  MODE_PREFERENCE,
   type NodeView,
   type PlacementRequest,
   rejections,
@@ -30,6 +27,7 @@ import {
   violationsOn,
 } from "./group-rules.js";
 import { negotiationText } from "./needs.js";
+import { type OfferedAbility, preferenceOf } from "./offers.js";
 import { fitOf, ringPlace, ringStart, scoreOf, tieBreak } from "./scorers.js";
 
 /** What a decision depends on besides the request and the nodes. */
@@ -53,7 +51,7 @@ export type PlacementResult =
 
 export interface Candidate {
   readonly view: NodeView;
-  readonly ability: ModeAbility;
+  readonly ability: OfferedAbility;
   /** Soft rules that are not kept there: fewer is better, whatever the score. */
   readonly violations: number;
   /** How well it fits by the policy, 0 to 1. */
@@ -108,10 +106,10 @@ export function candidateOn(
   { request, counts }: AskedRequest,
   { policy, seed }: PlacementContext,
 ): Candidate {
-  const ability = usableAbilities(request, view.node)[0] as ModeAbility;
+  const ability = usableAbilities(request, view.node)[0] as OfferedAbility;
   const { low, high } = freeSharesAfter(request, view);
   const fit = fitOf(policy, low, high);
-  const score = scoreOf(fit, MODE_PREFERENCE[ability.mode]);
+  const score = scoreOf(fit, preferenceOf(ability));
   const violations = violationsOn(request.rules.groups, view.node, counts);
   return {
     view,
@@ -170,7 +168,8 @@ function explain(request: PlacementRequest, best: Candidate, candidateCount?: nu
   const others = abilitiesIgnoringNeeds(request, best.view.node).filter(
     (each) => each.mode !== best.ability.mode,
   );
-  const negotiated = negotiationText(request.needs, best.ability, others);
+  const start = { nodeId: node, template: request.template };
+  const negotiated = negotiationText(request.needs, best.ability, { others, ...start });
   const said = negotiated === "" ? "" : `; ${negotiated}`;
   const percent = Math.round(freeSharesAfter(request, best.view).low * 100);
   const free = `${percent} % of its scarcest resource stays free`;

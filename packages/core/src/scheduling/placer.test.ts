@@ -197,8 +197,13 @@ function randomNode(prng: Prng, id: string): ReturnType<typeof aNode> {
       .abilities.slice(0, prng.chance(0.7) ? 3 : 1)
       .map((each) => ({ ...each, startMs: prng.pick([undefined, 60, 500]) }))
       .map((each) => ({ ...each, ...(prng.chance(0.5) ? { canForward: true } : {}) })),
+    templates: aNode()
+      .abilities.filter(() => prng.chance(0.2))
+      .map(({ engine, mode }) => ({ engine, mode, ...MACHINE, startMs: prng.pick([90, 700]) })),
   });
 }
+
+const MACHINE = { imageDigest: "d", vcpuCount: 1, memoryMib: 1, diskMib: 0, commandLine: "" };
 
 function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementRequest {
   const ability = aNode().abilities[0];
@@ -217,6 +222,7 @@ function randomRequest(prng: Prng, members: readonly PlacedMember[]): PlacementR
       ownKernel: prng.chance(0.2),
       startWithinMs: prng.pick([undefined, undefined, 100, 1000]),
     },
+    ...(prng.chance(0.5) ? { template: { machine: MACHINE } } : {}),
     nodeId: prng.chance(0.9) ? "" : prng.pick(["n0", "n1", "n99"]),
     rules: randomRules(prng),
     ports: prng.chance(0.3) ? ["tcp/1"] : [],

@@ -3,18 +3,13 @@
  * node. `choose` only finds the node, in about a microsecond; `place` also explains: by one scan in
  * small clusters, with every count and the nodes that will not do; in large ones by the best few.
  */
-import type { ModeAbility } from "../domain/mode.js";
 import { CANDIDATES_MAX, REJECTIONS_MAX } from "../domain/placement.js";
-import {
-  isWithoutBridge,
-  MODE_PREFERENCE,
-  type PlacementRequest,
-  usableAbilities,
-} from "./filters.js";
+import { isWithoutBridge, type PlacementRequest, usableAbilities } from "./filters.js";
 import { allowedCounts, violationsOn } from "./group-rules.js";
 import { GuestCounts } from "./guest-counts.js";
 import { LabelIndex } from "./label-index.js";
 import { NodeTable } from "./node-table.js";
+import { type OfferedAbility, preferenceOf } from "./offers.js";
 import {
   allRejections,
   candidateOn,
@@ -198,8 +193,8 @@ export class Placer {
     if (known !== undefined && known.length === classes.length) return known;
     if (this.#preferences.size >= REQUEST_KINDS_MAX) this.#preferences.clear();
     const worked = Float64Array.from(classes, ({ example }) => {
-      const ability: ModeAbility | undefined = usableAbilities(request, example)[0];
-      return ability === undefined ? NOT_USABLE : MODE_PREFERENCE[ability.mode];
+      const ability: OfferedAbility | undefined = usableAbilities(request, example)[0];
+      return ability === undefined ? NOT_USABLE : preferenceOf(ability);
     });
     this.#preferences.set(key, worked);
     return worked;
@@ -215,10 +210,11 @@ interface Found {
 
 /** Everything that `usableAbilities` looks at. */
 function kindKey(request: PlacementRequest): string {
-  const { mode, imageKind, needs, migratingFrom, ports, limitsNetwork = false } = request;
+  const { mode, imageKind, needs, migratingFrom, ports, limitsNetwork = false, template } = request;
   const { liveMigration, ownKernel, startWithinMs } = needs;
   const network = `${ports !== undefined && ports.length > 0} ${limitsNetwork}`;
   const needed = `${liveMigration} ${ownKernel} ${startWithinMs} ${network}`;
-  if (migratingFrom === undefined) return `${mode} ${imageKind} ${needed}`;
+  const machine = template?.machine === undefined ? "" : JSON.stringify(template.machine);
+  if (migratingFrom === undefined) return `${mode} ${imageKind} ${needed} ${machine}`;
   return `${mode} ${imageKind} ${network} ${JSON.stringify(migratingFrom.ability)}`;
 }

@@ -76,6 +76,7 @@ export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment 
     macAddress: assignment.macAddress ?? "",
     ipAddress: assignment.ipAddress ?? "",
     seed: seedToProto(assignment.seed),
+    quickStart: assignment.quickStart === true,
   };
 }
 
@@ -99,6 +100,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     memoryMib: parseInteger("memory_mib", proto.memoryMib, MEMORY_MIB),
     ...parseNetwork(proto),
     ...(proto.seed === undefined ? {} : { seed: parseSeed("seed", proto.seed) }),
+    ...(proto.quickStart ? { quickStart: true as const } : {}),
     limits: parseLimits("limits", proto.limits),
     diskMib: parseInteger("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
     dataDisks: parseDataDisks("data_disks", proto.dataDisks),

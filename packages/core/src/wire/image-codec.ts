@@ -63,6 +63,7 @@ export function parseImageManifest(field: string, proto: ProtoManifest | undefin
     command: parseCommand(`${field}.command`, kind, proto.command),
     ...parseReady(field, proto),
     ...parseGuestAgent(`${field}.guest_agent`, kind, proto.guestAgent),
+    ...parseIdentity(`${field}.takes_identity`, kind, proto.takesIdentity),
     blobs,
   };
 }
@@ -100,6 +101,19 @@ function parseGuestAgent(
   if (!hasGuestAgent) return {};
   if (kind === "rootfs") throw invalidField(field, "true", "unset for a rootfs image");
   return { hasGuestAgent };
+}
+
+/** Who boots from a disk is not told by a command line that it is to wait. */
+function parseIdentity(
+  field: string,
+  kind: ImageKind,
+  takesIdentity: boolean,
+): Pick<ImageManifest, "takesIdentity"> {
+  if (!takesIdentity) return {};
+  if (kind !== "linux" && kind !== "pvh") {
+    throw invalidField(field, "true", `unset for a ${kind} image`);
+  }
+  return { takesIdentity };
 }
 
 function parseCommand(field: string, kind: ImageKind, command: readonly string[]): string[] {
@@ -141,6 +155,7 @@ export function imageManifestToProto(manifest: ImageManifest): ProtoManifest {
     readyText: manifest.ready?.text ?? "",
     readyWithin: manifest.ready && durationOf(manifest.ready.withinMs),
     guestAgent: manifest.hasGuestAgent === true,
+    takesIdentity: manifest.takesIdentity === true,
     blobs: manifest.blobs.map((blob) => ({ ...blob, role: BLOB_ROLE_TO_PROTO[blob.role] })),
   };
 }

@@ -1,15 +1,20 @@
 /** Nodes on the wire: their resources, abilities and how they introduce themselves. */
 import type { JoinNodeRequest } from "@innkeeper/proto/innkeeper/agent/v1/registry_service";
-import type { ModeAbility as ProtoAbility } from "@innkeeper/proto/innkeeper/v1/node";
+import type {
+  ModeAbility as ProtoAbility,
+  NodeTemplate as ProtoTemplate,
+} from "@innkeeper/proto/innkeeper/v1/node";
 import type { Resources as ProtoResources } from "@innkeeper/proto/innkeeper/v1/resources";
 import { invalidField } from "../domain/errors.js";
 import { ACCELERATIONS, ENGINE_NAMES, MODES, type ModeAbility } from "../domain/mode.js";
 import { parseLabels, parseName, parseUuid } from "../domain/names.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
+import { NODE_TEMPLATES_MAX, type NodeTemplate } from "../domain/template.js";
 import type { NodeIntroduction } from "../ports/controller-client.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf } from "./enums.js";
+import { COMMAND_LINE_LENGTH_MAX, DISK_MIB_MAX } from "./image-codec.js";
 import { parseBridge, parseIpAddress } from "./network-codec.js";
-import { cleanText, parseInteger, parsePrintable, type Range } from "./numbers.js";
+import { cleanText, parseInteger, parsePrintable, parseSha256, type Range } from "./numbers.js";
 
 /** Amounts beyond this are surely a mistake, and sums of many still fit a double. */
 const AMOUNT_MAX = 2 ** 40;
@@ -46,6 +51,7 @@ export function introductionToProto(node: NodeIntroduction): JoinNodeRequest {
     incarnation,
     forwardHost: node.forwardHost ?? "",
     bridge: node.bridge ?? "",
+    templates: (node.templates ?? []).map(templateToProto),
   };
 }
 
@@ -75,6 +81,7 @@ export function parseIntroduction(proto: JoinNodeRequest): NodeIntroduction {
     ...(proto.forwardHost === ""
       ? {}
       : { forwardHost: parseIpAddress("forward_host", proto.forwardHost) }),
+    ...parseTemplates("templates", proto.templates),
     ...(proto.bridge === "" ? {} : { bridge: parseBridge("bridge", proto.bridge) }),
   };
 }
@@ -117,5 +124,39 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
     canSnapshotMemory: proto.snapshotMemory,
     ...(proto.limitNetwork ? { canLimitNetwork: true } : {}),
     startMs: parseInteger(`${field}.start_ms`, proto.startMs, START_MS) || undefined,
+  };
+}
+
+export function templateToProto(template: NodeTemplate): ProtoTemplate {
+  return { ...template, mode: MODE_TO_PROTO[template.mode] };
+}
+
+function parseTemplates(
+  field: string,
+  proto: readonly ProtoTemplate[],
+): Pick<NodeIntroduction, "templates"> {
+  if (proto.length > NODE_TEMPLATES_MAX) {
+    throw invalidField(field, proto.length, `at most ${NODE_TEMPLATES_MAX}`);
+  }
+  if (proto.length === 0) return {};
+  return { templates: proto.map((each, index) => parseTemplate(`${field}[${index}]`, each)) };
+}
+
+function parseTemplate(field: string, proto: ProtoTemplate): NodeTemplate {
+  const amount = (name: string, value: number, range: Range): number =>
+    parseInteger(`${field}.${name}`, value, range);
+  return {
+    engine: parseOneOf(`${field}.engine`, proto.engine, ENGINE_NAMES),
+    mode: parseOneOf(`${field}.mode`, parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO), MODES),
+    imageDigest: parseSha256(`${field}.image_digest`, proto.imageDigest),
+    vcpuCount: amount("vcpu_count", proto.vcpuCount, { min: 1, max: 1024 }),
+    memoryMib: amount("memory_mib", proto.memoryMib, { min: 1, max: AMOUNT_MAX }),
+    diskMib: amount("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
+    commandLine: parsePrintable(
+      `${field}.command_line`,
+      proto.commandLine,
+      COMMAND_LINE_LENGTH_MAX,
+    ),
+    startMs: amount("start_ms", proto.startMs, { min: 1, max: START_MS.max }),
   };
 }

@@ -23,6 +23,7 @@ import {
   parseInteger,
   policyToProto,
   progressToProto,
+  templateToProto,
 } from "@innkeeper/core/wire";
 import type { Image as ProtoImage } from "@innkeeper/proto/innkeeper/v1/image";
 import type { Node as ProtoNode } from "@innkeeper/proto/innkeeper/v1/node";
@@ -92,6 +93,7 @@ export function nodeToProto(node: NodeRecord, mirror: Mirror): ProtoNode {
     allocated: mirror.allocatedOn(node.id),
     guestCount: guests.length,
     abilities: node.abilities.map(abilityToProto),
+    templates: (node.templates ?? []).map(templateToProto),
     problems: [...node.problems],
     state: NODE_STATE_TO_PROTO[node.state],
     cordoned: node.isCordoned,

@@ -8,6 +8,7 @@ import {
   type PlacementPolicy,
   type PlacementRequest,
   portName,
+  templateChoice,
 } from "@innkeeper/core";
 import { projectLine } from "../commands/quota-line.js";
 import type { Mirror } from "../mirror/mirror.js";
@@ -26,6 +27,9 @@ export function placementRequest(guest: Guest, mirror: Mirror): PlacementRequest
     mode: guest.spec.mode,
     needs: guest.spec.needs,
     imageKind: image.manifest.kind,
+    ...(guest.spec.needs.startWithinMs !== undefined && {
+      template: templateChoice(guest.spec, image),
+    }),
     nodeId: guest.spec.nodeId,
     isBridged: guest.spec.isBridged === true,
     limitsNetwork: limitsNetwork(guest.spec.limits),

@@ -1,9 +1,20 @@
 /** What the engine is told to launch, from an assignment and what was prepared for it. */
-import { type CopyLaunch, type GuestAssignment, seedFiles } from "@innkeeper/core";
+import {
+  type CopyLaunch,
+  canonicalManifest,
+  type GuestAssignment,
+  seedFiles,
+} from "@innkeeper/core";
+
+export interface PreparedCopy
+  extends Pick<CopyLaunch, "boot" | "disks" | "isIncoming" | "restore"> {
+  /** Nothing was ever written to them. */
+  readonly areDisksBlank: boolean;
+}
 
 export function copyLaunch(
   assignment: GuestAssignment,
-  prepared: Pick<CopyLaunch, "boot" | "disks" | "isIncoming" | "restore">,
+  { areDisksBlank, ...prepared }: PreparedCopy,
 ): CopyLaunch {
   const { guestUid, epoch, mode, vcpuCount, cpuMillis, memoryMibMax } = assignment;
   const limits = assignment.limits && { limits: assignment.limits };
@@ -14,7 +25,15 @@ export function copyLaunch(
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
   const disk = assignment.image.kind === "rootfs" && { diskMib: assignment.diskMib };
   const given = { ...size, ...limits, ...disk, network, ...told };
-  return { guestUid, epoch, mode, ...given, hasGuestAgent, ...prepared };
+  const quick = areDisksBlank ? quickStartOf(assignment) : {};
+  return { guestUid, epoch, mode, ...given, hasGuestAgent, ...quick, ...prepared };
+}
+
+/** A template has seen blank disks: the kernel in it would not look at others anew. */
+function quickStartOf(assignment: GuestAssignment): Pick<CopyLaunch, "quickStart"> {
+  const { quickStart, image, guestId: hostName, commandLine } = assignment;
+  if (quickStart === undefined) return {};
+  return { quickStart: { manifest: canonicalManifest(image), hostName, commandLine } };
 }
 
 /** A guest on a bridge is told its address in any case: nobody else tells it. */

@@ -7,13 +7,14 @@ import {
   type ImageManifest,
   type Restore,
 } from "@innkeeper/core";
+import type { PreparedCopy } from "./copy-launch.js";
 import { fetchBlob } from "./fetch-blob.js";
 import type { RunnerContext } from "./runner-context.js";
 import { wantedDisks } from "./wanted-disks.js";
 
 type BlobPaths = ReadonlyMap<ImageBlob["role"], string>;
 
-export type CopySources = Pick<CopyLaunch, "boot" | "disks" | "restore">;
+export type CopySources = Pick<PreparedCopy, "boot" | "disks" | "restore" | "areDisksBlank">;
 
 /**
  * Blobs and disks of the guest, on this node. @throws `unavailable` when a blob cannot be fetched
@@ -28,9 +29,11 @@ export async function prepareSources(
   const boot = bootOf(assignment, paths);
   const wanted = wantedDisks(assignment, paths);
   const { guestUid } = assignment;
+  const areDisksBlank = wanted.length === 0 || !(await context.disks.list()).includes(guestUid);
   const restored = restore && (await context.disks.restoreSnapshot(guestUid, restore.snapshotUid));
   const disks = await context.disks.prepare(guestUid, wanted);
-  return { boot, disks, ...(restored && restore?.hasMemory && { restore: restored }) };
+  const begun = restored && restore?.hasMemory && { restore: restored };
+  return { boot, disks, areDisksBlank, ...begun };
 }
 
 async function fetchBlobs(context: RunnerContext, { image }: GuestAssignment): Promise<BlobPaths> {

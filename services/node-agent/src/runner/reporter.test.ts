@@ -109,6 +109,18 @@ describe("Reporter", () => {
     expect(heard.slice(2)).toEqual(["some 0", "join", "full 1"]);
   });
 
+  it("joins again when the node has something else to say of itself", async () => {
+    reporter.start();
+    reporter.introduceAgain();
+    await clock.advance(0);
+    expect(heard).toEqual(["join", "full 1"]);
+    reporter.introduceAgain();
+    await clock.advance(0);
+    expect(heard.slice(2)).toEqual(["join", "full 1"]);
+    await clock.advance(HEARTBEAT_MS);
+    expect(heard.slice(4)).toEqual(["some 0"]);
+  });
+
   it("states a digest of everything, and tells everything when the leader's differs", async () => {
     await start();
     copies.set("silent", aCopyReport({ guestUid: "00000000-0000-4000-8000-0000000000cc" }));

@@ -37,6 +37,8 @@ export class Reporter {
   #usageReadAtMs = Number.NEGATIVE_INFINITY;
   #isBusy = false;
   #isHurried = false;
+  /** What the node says of itself has changed since it was told. */
+  #isNew = false;
   #isStopped = false;
   #wasReached = true;
   #cancelNext: () => void = () => undefined;
@@ -58,6 +60,12 @@ export class Reporter {
     if (this.#hasJoined) this.#soon();
   }
 
+  /** The node has something else to say of itself. */
+  introduceAgain(): void {
+    this.#isNew = true;
+    if (this.#hasJoined) this.#soon();
+  }
+
   /** There is a new leader, which knows nothing of this node yet. */
   hurry(): void {
     this.#isHurried = true;
@@ -76,11 +84,17 @@ export class Reporter {
     let nextMs = config.heartbeatMs;
     this.#isHurried = false;
     try {
-      if (!this.#hasJoined) await this.#join();
+      if (!this.#hasJoined || this.#isNew) await this.#join();
       await this.#report();
       if (!this.#wasReached) log.info({}, "the controller answers again");
       this.#wasReached = true;
-      if (!this.#hasJoined || this.#isFullDue || this.#isHurried || this.#changed.size > 0)
+      if (
+        !this.#hasJoined ||
+        this.#isNew ||
+        this.#isFullDue ||
+        this.#isHurried ||
+        this.#changed.size > 0
+      )
         nextMs = 0;
     } catch (error) {
       if (this.#wasReached) log.warn({ error }, "the controller does not answer, trying again");
@@ -95,6 +109,7 @@ export class Reporter {
   }
 
   async #join(): Promise<void> {
+    this.#isNew = false;
     await this.parts.controller.join(this.parts.introduction());
     this.#hasJoined = true;
     this.#isFullDue = true;

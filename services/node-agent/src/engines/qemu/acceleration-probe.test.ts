@@ -45,7 +45,8 @@ function aHost(says: Says, parts: Partial<ProbeParts> = {}): ProbeParts {
       tried.push(`${acceleration} ${launch.mode}`);
       const bytes = Buffer.from(says(launch, acceleration));
       left += 1;
-      const copy: Pick<EngineCopy, "readConsole" | "destroy"> = {
+      const copy: Pick<EngineCopy, "readConsole" | "destroy" | "ended"> = {
+        ended: new Promise(() => undefined),
         readConsole: () => Promise.resolve({ bytes, nextOffset: bytes.length }),
         destroy: () => {
           left -= 1;

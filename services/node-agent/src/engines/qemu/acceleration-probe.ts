@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, type CopyLaunch, type EngineCopy, toDomainError } from "@innkeeper/core";
 import { roundedStart } from "../rounded-start.js";
+import { saysInTime } from "./console-words.js";
 import { kvmIsOpenToGuests } from "./copy-user.js";
 import type { QemuAcceleration } from "./modes.js";
 import { QEMU_MODES, type QemuMode } from "./modes.js";
@@ -54,7 +55,6 @@ type Tried = Pick<ProbeResult, "modes" | "startMs" | "problems">;
 /** Never a guest of a cluster: those have random identities. */
 const PROBE_UID = "00000000-0000-4000-8000-000000000000";
 const FIRST_WORD = "innkeeper-guest: up";
-const POLL_MS = 5;
 const DEADLINE_MS: Readonly<Record<QemuAcceleration, number>> = { kvm: 2_000, tcg: 15_000 };
 const MEMORY_MIB = 32;
 const KVM_MISSING = "kvm: /dev/kvm is absent or closed to the users of guests";
@@ -119,7 +119,8 @@ async function tryGuest(
     const launch = await probeLaunch(parts, mode, scratch);
     const startedMs = parts.clock.monotonicMs();
     copy = await parts.launch(launch, acceleration);
-    const hasSpoken = await speaks(copy, parts.clock, DEADLINE_MS[acceleration]);
+    const said = { text: FIRST_WORD, withinMs: DEADLINE_MS[acceleration] };
+    const hasSpoken = await saysInTime(copy, parts.clock, said);
     const silent = `a guest said nothing within ${DEADLINE_MS[acceleration]} ms`;
     const tookMs = parts.clock.monotonicMs() - startedMs;
     return hasSpoken ? roundedStart(tookMs) : `${acceleration} in ${mode} mode: ${silent}`;
@@ -154,18 +155,6 @@ function whyOf(error: unknown): string {
   if (error instanceof Error && "syscall" in error) return error.message;
   const { message, metadata } = toDomainError(error);
   return metadata["why"] ?? message;
-}
-
-async function speaks(copy: EngineCopy, clock: Clock, deadlineMs: number): Promise<boolean> {
-  const endMs = clock.monotonicMs() + deadlineMs;
-  while (clock.monotonicMs() < endMs) {
-    const { bytes } = await copy.readConsole(0, 4096);
-    if (Buffer.from(bytes).toString("latin1").includes(FIRST_WORD)) return true;
-    await new Promise<void>((resolve) => {
-      clock.schedule(POLL_MS, resolve);
-    });
-  }
-  return false;
 }
 
 /** The boot's identity is part of it: another kernel or another machine may behave otherwise. */

@@ -19,6 +19,8 @@ export const COPY_FILES = {
   serial: "serial.sock",
   /** Of the guest agent; only there for images that run one. */
   agent: "agent.sock",
+  /** Where a machine that becomes a template sends its state. */
+  state: "state.sock",
   console: "console.log",
   errors: "qemu.log",
   pid: "qemu.pid",
@@ -67,6 +69,12 @@ export class CopyDirectory {
   async userId(): Promise<number | undefined> {
     const made = await stat(this.path).catch(() => undefined);
     return made?.gid === 0 ? undefined : made?.gid;
+  }
+
+  /** A socket of the agent's that QEMU may use. */
+  async giveToGuest(name: "state"): Promise<void> {
+    const userId = await this.userId();
+    if (userId !== undefined) await chown(this.file(name), userId, userId);
   }
 
   /** A file of the copy alone, by a name of ours. */
@@ -122,7 +130,7 @@ export class CopyDirectory {
    * one.
    */
   async withSocketPath<T>(
-    name: "monitor" | "serial" | "agent",
+    name: "monitor" | "serial" | "agent" | "state",
     use: (address: string) => Promise<T>,
   ): Promise<T> {
     const full = this.file(name);

@@ -11,8 +11,9 @@ import { copyName } from "../copy-name.js";
 import { agentArguments } from "./agent-arguments.js";
 import { COPY_FILES } from "./copy-directory.js";
 import { diskArguments } from "./disk-arguments.js";
+import { IDENTITY_FILE } from "./identity.js";
 import type { QemuAcceleration, QemuMode } from "./modes.js";
-import { networkArguments, type TapDevice } from "./network-arguments.js";
+import { NO_NETWORK, networkArguments, type TapDevice } from "./network-arguments.js";
 import { seedArguments, toldOnCommandLine } from "./seed-arguments.js";
 
 /** The machine's clock stays on in microvm: Linux waits two seconds for one that is missing. */
@@ -23,6 +24,8 @@ const MACHINE: Readonly<Record<QemuMode, string>> = {
 };
 
 const LOCAL = "127.0.0.1";
+/** For the guest: it is to wait until it is told who it is. */
+const IS_TEMPLATE = "innkeeper.template=1";
 
 /** How the virtio devices of each machine that has some are called. */
 const BUS = { hybrid: "pci", paravirt: "device" } as const;
@@ -44,7 +47,14 @@ export interface QemuMachine {
   readonly forwardHost?: string | undefined;
   /** The device of a guest on a bridge. */
   readonly tap?: TapDevice | undefined;
+  /** Undefined: the machine boots. */
+  readonly template?: TemplateRole | undefined;
+  /** Number under which one that begins from a template has its state open. */
+  readonly stateDescriptor?: number | undefined;
 }
+
+/** It is to become a template, or begins as one. */
+export type TemplateRole = "made" | "used";
 
 /** Run inside the copy's directory. */
 export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[] {
@@ -61,8 +71,9 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
     ...(launch.hasGuestAgent === true ? agentArguments(mode) : []),
     ...devices(launch, machine),
     ...diskArguments(launch, mode),
-    ...seedArguments(launch, mode),
+    ...(machine.template === "made" ? [] : seedArguments(launch, mode)),
     ...bootArguments(launch, machine),
+    ...(machine.template === "used" ? beginArguments(machine) : []),
     ...(launch.isIncoming ? ["-incoming", "defer"] : []),
     ...(launch.isIncoming || launch.restore?.statePath ? ["-S"] : []),
   ];
@@ -76,12 +87,19 @@ function bootArguments(launch: CopyLaunch, machine: QemuMachine): string[] {
   if (isFromDisk) return ["-boot", "strict=on"];
   if (boot.kind !== "kernel" || mode === "full") throw notBootable(boot.kind, mode);
   const { kernelPath, initrdPath, commandLine } = boot;
-  const told = [commandLine, ...toldOnCommandLine(launch)].filter(Boolean).join(" ");
+  const toldBeside = machine.template === undefined ? toldOnCommandLine(launch) : [IS_TEMPLATE];
+  const told = [commandLine, ...toldBeside].filter(Boolean).join(" ");
   return [
     ...["-kernel", kernelPath],
     ...(initrdPath === undefined ? [] : ["-initrd", initrdPath]),
     ...["-append", kernelCommandLine(told, machine)],
   ];
+}
+
+/** The state comes by a file that is open already. */
+function beginArguments({ stateDescriptor }: QemuMachine): string[] {
+  const identity = `name=opt/org.innkeeper/identity,file=${IDENTITY_FILE}`;
+  return ["-fw_cfg", identity, "-incoming", `fd:${stateDescriptor}`];
 }
 
 function notBootable(kind: string, mode: string): DomainError {
@@ -110,9 +128,12 @@ function consoleArguments(): string[] {
 
 function devices({ guestUid, network: wanted }: CopyLaunch, machine: QemuMachine): string[] {
   const { mode } = machine;
-  const mac = wanted?.macAddress ?? macAddress(guestUid);
+  const mac = macAddressOf({ guestUid, network: wanted });
   const { forwardHost = LOCAL, tap } = machine;
-  const network = networkArguments({ forwards: wanted?.forwards ?? [], forwardHost, tap });
+  const network =
+    machine.template === "made"
+      ? NO_NETWORK
+      : networkArguments({ forwards: wanted?.forwards ?? [], forwardHost, tap });
   if (mode === "full") {
     return [
       ...network,
@@ -132,6 +153,16 @@ function devices({ guestUid, network: wanted }: CopyLaunch, machine: QemuMachine
 
 function device(properties: Readonly<Record<string, string>>): string[] {
   return ["-device", JSON.stringify(properties)];
+}
+
+export function macAddressOf({
+  guestUid,
+  network,
+}: {
+  readonly guestUid: string;
+  readonly network?: CopyLaunch["network"] | undefined;
+}): string {
+  return network?.macAddress ?? macAddress(guestUid);
 }
 
 /**

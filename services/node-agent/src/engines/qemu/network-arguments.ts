@@ -9,6 +9,12 @@ export function networkArguments({ forwards, forwardHost, tap }: GuestNetworkDev
   return ["-netdev", JSON.stringify({ id: "network", ...backend({ forwards, forwardHost, tap }) })];
 }
 
+/** A card that leads nowhere: no address is ever given to it. */
+export const NO_NETWORK: readonly string[] = [
+  "-netdev",
+  JSON.stringify({ id: "network", type: "hubport", hubid: 0 }),
+];
+
 export interface GuestNetworkDevice {
   readonly forwards: readonly PortForward[];
   readonly forwardHost: string;

@@ -39,6 +39,7 @@ import { sendMigration } from "./outgoing-migration.js";
 import type { QemuProcess } from "./qemu-process.js";
 import type { QmpClient } from "./qmp-client.js";
 import type { QmpEvent } from "./qmp-protocol.js";
+import { saveState } from "./save-state.js";
 import { openSerialPort, serialInput } from "./serial-input.js";
 
 /** How long a process may live on after its monitor has closed. */
@@ -197,6 +198,16 @@ export class QemuCopy implements EngineCopy {
     const run = await this.runState();
     if (run !== "running") throw notRunning(this.ref, run);
     return await sendMigration(this.#parts.qmp, this.#parts.clock, options);
+  }
+
+  /** Where there are no control groups, CPU time stays as it is. */
+  capCpu(cpuMillis: number): void {
+    this.#parts.cgroup.setCpu(cpuMillis);
+  }
+
+  /** Writes all that the machine is to a file; it stands still afterwards. */
+  async saveState(file: string): Promise<void> {
+    await saveState(this.#parts, file);
   }
 
   async cancelMigration(): Promise<void> {

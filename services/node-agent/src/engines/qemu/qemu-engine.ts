@@ -9,8 +9,8 @@ import {
   type Engine,
   type EngineCopy,
   type EngineProbe,
+  type EngineTemplates,
   type Logger,
-  precondition,
   toDomainError,
   unavailable,
 } from "@innkeeper/core";
@@ -27,15 +27,20 @@ import { type CopyUser, CopyUsers } from "./copy-user.js";
 import { EndedCopy } from "./ended-copy.js";
 import { exitOf, lastError, tracedReason } from "./exit-reason.js";
 import { GuestAgent, openAgentSocket } from "./guest-agent.js";
+import { FIRST_DESCRIPTOR } from "./handed-files.js";
 import { hostTscKhz } from "./host-tsc.js";
+import { partsOf } from "./launch-parts.js";
+import { copyExists, noBridge, noLiveMigration, noSuchMode } from "./launch-refusals.js";
 import { type QemuMachine, qemuArguments } from "./machine.js";
 import { isQemuMode, type QemuAcceleration } from "./modes.js";
 import { QemuCopy } from "./qemu-copy.js";
 import { QemuProcess } from "./qemu-process.js";
 import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
 import { QmpClient } from "./qmp-client.js";
-import { seedParts } from "./seed-arguments.js";
+import { QuickStarter, type TemplateUse } from "./quick-starter.js";
 import { TAP_DESCRIPTOR } from "./tap-script.js";
+import { isQuick } from "./template-key.js";
+import type { TemplateShelfOptions } from "./template-shelf.js";
 
 export interface QemuEngineOptions {
   /** Holds one directory for each copy. */
@@ -60,6 +65,8 @@ export interface QemuEngineOptions {
   readonly probeDisk: string;
   /** Keeps the result of the probe; undefined = probe each time. */
   readonly probeCacheFile?: string;
+  /** Undefined: guests always boot. */
+  readonly templates?: Omit<TemplateShelfOptions, "log">;
 }
 
 /** How long QEMU may take until its monitor answers. */
@@ -71,6 +78,7 @@ export function createQemuEngine(options: QemuEngineOptions): Engine {
 }
 
 type StartParts = Pick<QemuMachine, "mode" | "acceleration"> & {
+  readonly template: TemplateUse | undefined;
   readonly directory: CopyDirectory;
 };
 
@@ -78,11 +86,27 @@ class QemuEngine implements Engine {
   readonly #copies = new Map<string, QemuCopy>();
   readonly #tscKhz = hostTscKhz();
   readonly #users: CopyUsers;
+  /** Undefined: guests always boot. */
+  readonly #quick: QuickStarter | undefined;
   #probed: Promise<ProbeResult & { readonly version: string }> | undefined;
 
   constructor(private readonly options: QemuEngineOptions) {
     const { guestIds: ids = new GuestIds(), disksDirectory, stateDir: stateDirectory } = options;
     this.#users = new CopyUsers({ ids, disksDirectory, stateDirectory });
+    const { templates: shelf, clock, log } = options;
+    this.#quick =
+      shelf &&
+      new QuickStarter({
+        shelf,
+        clock,
+        log,
+        launch: async (launch, template) =>
+          await this.#launch(launch, await this.#proved(), template),
+      });
+  }
+
+  get templates(): EngineTemplates | undefined {
+    return this.#quick;
   }
 
   async probe(): Promise<EngineProbe> {
@@ -92,6 +116,7 @@ class QemuEngine implements Engine {
     try {
       const { acceleration, modes, startMs, problems, version } = await this.#probeOnce();
       if (acceleration === undefined) return { abilities: [], problems };
+      this.#quick?.open({ version, acceleration, tscKhz: this.#tscKhz });
       const noCgroups = whyNoCgroups();
       const noRates = this.options.bridge === undefined ? NO_BRIDGE : await whyNoNetLimit();
       const ability = { engine: "qemu", engineVersion: version, acceleration } as const;
@@ -114,8 +139,9 @@ class QemuEngine implements Engine {
   }
 
   async launch(launch: CopyLaunch): Promise<EngineCopy> {
-    const { acceleration, problems } = await this.#probeOnce();
-    if (acceleration === undefined) throw unavailable("engine", problems.join("; "));
+    const acceleration = await this.#proved();
+    const quick = this.#quick?.isOpen === true ? this.#quick : undefined;
+    if (quick !== undefined && isQuick(launch)) return await quick.launch(launch);
     return await this.#launch(launch, acceleration);
   }
 
@@ -143,9 +169,17 @@ class QemuEngine implements Engine {
   }
 
   close(): Promise<void> {
+    this.#quick?.close();
     for (const copy of this.#copies.values()) copy.release();
     this.#copies.clear();
     return Promise.resolve();
+  }
+
+  /** @throws `unavailable` with what does not work. */
+  async #proved(): Promise<QemuAcceleration> {
+    const { acceleration, problems } = await this.#probeOnce();
+    if (acceleration === undefined) throw unavailable("engine", problems.join("; "));
+    return acceleration;
   }
 
   #probeOnce(): Promise<ProbeResult & { readonly version: string }> {
@@ -164,14 +198,18 @@ class QemuEngine implements Engine {
     return { version, ...(await probeAcceleration(parts)) };
   }
 
-  async #launch(launch: CopyLaunch, acceleration: QemuAcceleration): Promise<EngineCopy> {
+  async #launch(
+    launch: CopyLaunch,
+    acceleration: QemuAcceleration,
+    template?: TemplateUse,
+  ): Promise<QemuCopy> {
     const { mode, isIncoming } = launch;
     if (!isQemuMode(mode)) throw noSuchMode(mode);
     if (isIncoming && launch.disks.length > 0) throw noLiveMigration(launch);
     const directory = this.#directory(launch);
     if (this.#copies.has(copyName(launch))) throw copyExists(launch);
     try {
-      return await this.#start(launch, { directory, mode, acceleration });
+      return await this.#start(launch, { directory, mode, acceleration, template });
     } catch (error) {
       await this.#remove(directory);
       throw error;
@@ -185,9 +223,12 @@ class QemuEngine implements Engine {
     const user = await this.#prepare(launch, directory);
     const tap = await this.#tapFor(launch);
     const handed = user?.handOver(launch) ?? { launch, directories: [] };
-    const command = this.#command(handed.launch, { ...parts, user, tap });
-    const { directories } = handed;
-    const process = await QemuProcess.start({ command, directories, directory, clock });
+    const { role, statePath } = parts.template ?? {};
+    const stateDescriptor = FIRST_DESCRIPTOR + handed.directories.length;
+    const machine = { ...parts, template: role, stateDescriptor };
+    const command = this.#command(handed.launch, { ...machine, user, tap });
+    const opened = [...handed.directories, ...(statePath === undefined ? [] : [statePath])];
+    const process = await QemuProcess.start({ command, opened, directory, clock });
     try {
       await directory.notePid(process.pid);
       this.#limit(launch, process.pid, acceleration);
@@ -208,14 +249,16 @@ class QemuEngine implements Engine {
     const user = this.#users.take(directory.path);
     await directory.make(user?.id);
     if (launch.isIncoming) await directory.markIncoming();
-    for (const part of seedParts(launch)) await directory.write(part.name, part.bytes, user?.id);
+    for (const { name, bytes } of partsOf(launch, this.options.clock)) {
+      await directory.write(name, bytes, user?.id);
+    }
     return user;
   }
 
   /** The program and arguments that become the copy's QEMU. */
   #command(
     launch: CopyLaunch,
-    machine: StartParts & {
+    machine: Omit<QemuMachine, "tap" | "tscKhz"> & {
       readonly user?: CopyUser | undefined;
       readonly tap?: string | undefined;
     },
@@ -354,24 +397,4 @@ function whatIsShared(
 async function neverAnswered(directory: CopyDirectory) {
   const why = lastError(await directory.errors()) || "it ended before its monitor answered";
   return unavailable("engine", why);
-}
-
-function noSuchMode(mode: string) {
-  return precondition("MODE_NOT_SUPPORTED", `qemu runs no guests in ${mode} mode`, { mode });
-}
-
-/** Its memory would arrive, its disk would not. */
-function noLiveMigration({ guestUid, disks }: CopyLaunch) {
-  const message = `a guest with ${disks.length} disks cannot be received while it runs`;
-  return precondition("NO_LIVE_MIGRATION", message, { guestUid, disks: String(disks.length) });
-}
-
-function noBridge({ guestUid }: CopyRef) {
-  const message = "this node offers no bridge that the guest could be on";
-  return precondition("NO_BRIDGE", message, { guestUid });
-}
-
-function copyExists({ guestUid, epoch }: CopyRef) {
-  const message = `copy ${guestUid}.${epoch} exists already`;
-  return precondition("COPY_EXISTS", message, { guestUid, epoch: String(epoch) });
 }

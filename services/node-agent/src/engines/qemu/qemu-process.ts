@@ -34,17 +34,17 @@ export class QemuProcess {
   static async start(start: {
     /** The program and its arguments; it is or becomes QEMU. */
     readonly command: readonly string[];
-    /** To be open in it, from descriptor 3 on. */
-    readonly directories: readonly string[];
+    /** Directories and files to be open in it for reading, from descriptor 3 on. */
+    readonly opened: readonly string[];
     readonly directory: CopyDirectory;
     readonly clock: Clock;
   }): Promise<QemuProcess> {
-    const { command, directories, directory, clock } = start;
+    const { command, opened: paths, directory, clock } = start;
     const [executable = "", ...args] = command;
     const errors = openSync(directory.file("errors"), "a", 0o600);
     const opened = [errors];
     try {
-      for (const each of directories) opened.push(openSync(each, "r"));
+      for (const each of paths) opened.push(openSync(each, "r"));
       const stdio: StdioOptions = ["ignore", "ignore", ...opened];
       const child = spawn(executable, args, { cwd: directory.path, detached: true, stdio });
       const pid = await started(child, executable);

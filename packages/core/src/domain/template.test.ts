@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { aGuest, anImage } from "../testing/builders.js";
+import { canonicalManifest } from "./image.js";
+import { NO_NEEDS } from "./needs.js";
+import { templateChoice } from "./template.js";
+
+const QUICK = { ...NO_NEEDS, startWithinMs: 200 };
+const IMAGE = anImage({ manifest: { takesIdentity: true } });
+
+describe("the choice of a template", () => {
+  it("is for a guest that asks for a quick start and can take an identity", () => {
+    const { spec } = aGuest({ spec: { needs: QUICK, commandLine: "a=1" } });
+    expect(templateChoice(spec, IMAGE)).toEqual({
+      machine: {
+        imageDigest: IMAGE.digest,
+        vcpuCount: 1,
+        memoryMib: spec.resources.memoryMib,
+        diskMib: spec.resources.diskMib,
+        commandLine: "a=1",
+      },
+    });
+  });
+
+  it.each([
+    [{ needs: NO_NEEDS }, /does not ask/],
+    [{ isBridged: true }, /on a bridge/],
+    [{ dataDisks: [{ name: "a", sizeMib: 1 }] }, /disks beside the first/],
+  ] as const)("is refused for %j, with the reason", (more, why) => {
+    const { spec } = aGuest({ spec: { needs: QUICK, ...more } });
+    expect(templateChoice(spec, IMAGE).why).toMatch(why);
+  });
+
+  it("names the image whose guests cannot take an identity", () => {
+    const { spec } = aGuest({ spec: { needs: QUICK, imageId: "old" } });
+    const { why } = templateChoice(spec, anImage());
+    expect(why).toBe("guests of image old cannot take an identity while they run");
+  });
+});
+
+describe("an image's digest", () => {
+  it("is what it was for images that say nothing of identities", () => {
+    const { manifest } = anImage();
+    expect(canonicalManifest(manifest)).not.toContain("takesIdentity");
+    expect(canonicalManifest(IMAGE.manifest)).not.toBe(canonicalManifest(manifest));
+  });
+});

@@ -44,6 +44,7 @@ const ASSIGNMENT = {
   data_disks: [{ name: "a", size_mib: 1 }],
   snapshots: [{ uid: UUID, memory_mib: 1 }],
   restore: { snapshot_uid: UUID, epoch: 1 },
+  clone_of: { guest_uid: UUID, snapshot_uid: UUID },
 };
 const TEXTS = ["a\nb", LONG];
 
@@ -76,6 +77,8 @@ export const AGENT_FIELDS: readonly BadField[] = [
         "snapshots[0].memory_mib": [-1, 2 ** 53 - 1],
         "restore.snapshot_uid": UUIDS,
         "restore.epoch": COUNTERS,
+        "clone_of.guest_uid": UUIDS,
+        "clone_of.snapshot_uid": ["x", "../x", LONG],
         operation_id: REQUEST_IDS,
         image: [undefined],
         ...below("image", MANIFEST_FIELDS),

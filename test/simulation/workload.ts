@@ -14,6 +14,7 @@ import {
 } from "@innkeeper/core";
 import { aGuest, type Prng, SeededIdSource } from "@innkeeper/core/testing";
 import { cancelOperation } from "../../services/controller/src/commands/cancel-operation.js";
+import { cloneGuest } from "../../services/controller/src/commands/clone-guest.js";
 import { cordonNode } from "../../services/controller/src/commands/cordon-node.js";
 import { createGuest } from "../../services/controller/src/commands/create-guest.js";
 import { createGang } from "../../services/controller/src/commands/create-guests.js";
@@ -66,6 +67,7 @@ const WEIGHTS = {
   disk: 3,
   snapshot: 4,
   restore: 2,
+  clone: 3,
   quota: 1,
   cordon: 1,
   uncordon: 2,
@@ -165,6 +167,8 @@ export class Workload {
         return { what, isOperation, run: this.#snapshot(guest) };
       case "restore":
         return { what, isOperation, run: this.#restore(guest) };
+      case "clone":
+        return { what, isOperation, run: this.#clone(guest) };
       case "cancel":
         return this.#cancellation(requestId);
       case "quota":
@@ -275,6 +279,12 @@ export class Workload {
     const snapshotName = this.#prng.pick(SNAPSHOT_NAMES);
     const isDisksOnly = this.#prng.chance(0.5);
     return (controller) => restoreSnapshot(controller, { ...guest, snapshotName, isDisksOnly });
+  }
+
+  #clone(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
+    const cloneId = this.#prng.pick(GUEST_NAMES);
+    const snapshotName = this.#prng.chance(0.6) ? this.#prng.pick(SNAPSHOT_NAMES) : undefined;
+    return (controller) => cloneGuest(controller, { ...guest, cloneId, snapshotName });
   }
 
   #cancellation(requestId: string): Command {

@@ -29,10 +29,13 @@ export function whatDiffers(world: World): readonly string[] {
  * A guest that fits nowhere waits for room, and so does the operation that wants it to run; a drain
  * waits for room elsewhere, and says so.
  */
-function mustHaveEnded({ id, state, drain }: Operation, guests: readonly Guest[]): boolean {
+function mustHaveEnded(
+  { id, guestUid, state, drain }: Operation,
+  guests: readonly Guest[],
+): boolean {
   const open = drain?.entries.filter((entry) => ["waiting", "moving"].includes(entry.state)) ?? [];
   if (open.length > 0 && open.every(({ message }) => message !== "")) return false;
-  const guest = guests.find((each) => each.operationId === id);
+  const guest = guests.find((each) => each.operationId === id && each.uid === guestUid);
   return state === "running" && guest?.status.reason !== "NOTHING_FITS";
 }
 

@@ -78,6 +78,8 @@ const RECORDED: Readonly<
   Record<Exclude<Operation["kind"], "delete" | "drain" | "rebalance">, (guest: Guest) => boolean>
 > = {
   create: ({ status }) => ["RUNNING", "PAUSED", "STOPPED"].includes(status.phase),
+  clone: ({ spec, status }) =>
+    spec.cloneOf === undefined && ["RUNNING", "PAUSED", "STOPPED"].includes(status.phase),
   start: ({ status }) => ["RUNNING", "STOPPED"].includes(status.phase),
   stop: ({ status }) => status.phase === "STOPPED",
   pause: ({ status }) => status.phase === "PAUSED",

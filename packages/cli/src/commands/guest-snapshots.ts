@@ -27,6 +27,13 @@ export function snapshotCommands(guest: Command, register: Register): void {
     .description("list the snapshots of a guest")
     .action((guestId: string) => register((context) => list(context, guestId)));
   guest
+    .command("clone <guest> <name>")
+    .description("make a guest like another, whose disks begin as those of that one")
+    .option("--snapshot <name>", "as they were then; default: as they are, for which it must stop")
+    .action((guestId: string, cloneId: string, options: { snapshot?: string }) => {
+      register((context) => clone(context, { guestId, cloneId, ...options }));
+    });
+  guest
     .command("restore <guest> <snapshot>")
     .description("end a guest and start it as it was; what it wrote since is lost")
     .option("--disks-only", "boot from the disks, also where there is memory")
@@ -57,6 +64,15 @@ async function restore(
   const { client, projectId, requestId } = context;
   const request = { projectId, guestId, snapshotName: name, disksOnly, requestId };
   await follow(context, guestId, (await client.guests.restoreSnapshot(request)).operation);
+}
+
+async function clone(
+  context: CliContext,
+  { guestId, cloneId, snapshot }: { guestId: string; cloneId: string; snapshot?: string },
+): Promise<void> {
+  const { client, projectId, requestId } = context;
+  const request = { projectId, guestId, cloneId, snapshotName: snapshot ?? "", requestId };
+  await follow(context, cloneId, (await client.guests.cloneGuest(request)).operation);
 }
 
 async function follow(

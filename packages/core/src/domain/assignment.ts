@@ -12,7 +12,7 @@ import type { GuestLimits } from "./limits.js";
 import type { EngineName, Mode } from "./mode.js";
 import type { PortForward } from "./network.js";
 import type { GuestSeed } from "./seed.js";
-import type { Restore, WantedSnapshot } from "./snapshot.js";
+import type { CloneOf, Restore, WantedSnapshot } from "./snapshot.js";
 
 /**
  * `incoming`: receive a migration. `sending`: migrate to `migrateTo`. `absent`: gone, with
@@ -69,6 +69,8 @@ export interface GuestAssignment {
   readonly snapshots?: readonly WantedSnapshot[];
   /** What its copy of this epoch begins as; absent = as its disks are. */
   readonly restore?: Restore;
+  /** What its missing disks begin as; absent = as its image, or blank. */
+  readonly cloneOf?: CloneOf;
   readonly image: ImageManifest;
   /** The guest's own part of the kernel command line. */
   readonly commandLine: string;

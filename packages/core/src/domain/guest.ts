@@ -15,7 +15,7 @@ import type { PlacementDecision, Rejection } from "./placement.js";
 import type { PlacementRules } from "./placement-rules.js";
 import { maxResources, type Resources } from "./resources.js";
 import type { GuestSeed } from "./seed.js";
-import { type GuestSnapshot, type Restore, snapshotsMib } from "./snapshot.js";
+import { type CloneOf, type GuestSnapshot, type Restore, snapshotsMib } from "./snapshot.js";
 
 export const DESIRED_RUN_STATES = ["running", "paused", "stopped"] as const;
 export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
@@ -52,6 +52,8 @@ export interface GuestSpec {
   readonly snapshots?: readonly GuestSnapshot[];
   /** The snapshot that it was last restored from. */
   readonly restore?: Restore;
+  /** Until its own disks are there: what they begin as. */
+  readonly cloneOf?: CloneOf;
   /** Appended to the image's kernel command line. */
   readonly commandLine: string;
   readonly restartPolicy: RestartPolicy;

@@ -21,6 +21,7 @@ export const OPERATION_KINDS = [
   "take-snapshot",
   "remove-snapshot",
   "restore",
+  "clone",
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 

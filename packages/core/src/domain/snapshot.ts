@@ -3,7 +3,7 @@
  * are kept inside the guest's own disks, on its node, and go with the guest.
  */
 import type { DataDisk } from "./disk.js";
-import { type DomainError, notFound, precondition } from "./errors.js";
+import { DomainError, notFound, precondition } from "./errors.js";
 
 export interface GuestSnapshot {
   /** UUID; names it on the node. */
@@ -27,6 +27,28 @@ export interface Restore {
   readonly hasMemory: boolean;
   /** Epoch of that copy. */
   readonly epoch: number;
+}
+
+/** The disks of a new guest begin as those of another one on the same node. */
+export interface CloneOf {
+  readonly guestUid: string;
+  /** Empty = as its disks are: it stands still until they are copied. */
+  readonly snapshotUid: string;
+}
+
+export function noClone(guestId: string, why: string): DomainError {
+  const message = `guest "${guestId}" cannot be cloned: ${why}`;
+  return precondition("NO_CLONE", message, { guest: guestId, why });
+}
+
+/** Its disk, or the snapshot in it, is not on this node. */
+export function cloneSourceGone({ guestUid, snapshotUid }: CloneOf): DomainError {
+  return notFound("snapshot", snapshotUid === "" ? `disks of ${guestUid}` : snapshotUid);
+}
+
+export function cloneCancelled(): DomainError {
+  const message = "the copy of the disks was cancelled";
+  return new DomainError({ kind: "cancelled", reason: "CANCELLED", message, metadata: {} });
 }
 
 /** What a node is told of a snapshot. */

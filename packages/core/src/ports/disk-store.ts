@@ -10,7 +10,7 @@
  * K4 No disk is made that could not be filled to its size, as far as can be known beforehand.
  */
 import type { DiskFormat } from "../domain/image.js";
-import type { WantedSnapshot } from "../domain/snapshot.js";
+import type { CloneOf, WantedSnapshot } from "../domain/snapshot.js";
 import type { CopyDisk, CopySnapshot } from "./engine.js";
 
 /** `root`: the guest boots from it. The others are blank at first; `disk-*` come and go. */
@@ -41,6 +41,16 @@ export interface DiskStore {
    * reaches outside itself; `precondition` (DISK_STORE_FAILED) when the host cannot make disks.
    */
   prepare(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]>;
+  /**
+   * As `prepare`, but what is missing begins as the other guest's disk of that name. It may take
+   * long; other work goes on meanwhile. No copy of the other guest may run, but if it is as it was
+   * in a snapshot. @throws the same; `cancelled` when the signal aborts; `not-found`.
+   */
+  clone(
+    guestUid: string,
+    order: { readonly from: CloneOf; readonly wanted: readonly WantedDisk[] },
+    signal: AbortSignal,
+  ): Promise<readonly CopyDisk[]>;
   /**
    * The same while a copy runs: what is there is not touched, so it is the copy that lets its disks
    * grow. @throws the same.

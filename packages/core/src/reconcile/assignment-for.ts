@@ -42,6 +42,7 @@ export function assignmentFor(view: GuestView, order: AssignmentOrder): GuestAss
     dataDisks: guest.spec.dataDisks ?? [],
     snapshots: wantedSnapshots(guest),
     ...(guest.spec.restore && { restore: guest.spec.restore }),
+    ...(guest.spec.cloneOf && { cloneOf: guest.spec.cloneOf }),
     image: image.manifest,
     commandLine: guest.spec.commandLine,
     restartPolicy: guest.spec.restartPolicy,

@@ -13,14 +13,25 @@ import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import { type Guest, takenBy } from "../domain/guest.js";
 import { withPhase } from "../domain/guest-lifecycle.js";
+import { isDone } from "../domain/operation.js";
 import { assignmentFor } from "./assignment-for.js";
 import { type GuestPlan, type GuestView, IDLE, type Release } from "./guest-view.js";
 import { observeCopy } from "./observe-copy.js";
+import { isLent, planClone, planLent } from "./plan-clone.js";
 import { planMigration } from "./plan-migration.js";
 import { planResize } from "./plan-resize.js";
 import { endOperation, releaseOperation, settleOperation } from "./settle-operation.js";
 
 export function planGuest(view: GuestView): GuestPlan {
+  const { operation } = view;
+  if (isLent(view)) return planLent(view, planAlone);
+  if (operation?.kind === "clone" && !isDone(operation))
+    return planClone(view, operation, planAlone);
+  return planAlone(view);
+}
+
+/** What follows from the guest, its operation and the reports alone. */
+function planAlone(view: GuestView): GuestPlan {
   const { guest } = view;
   if (guest.isDeleting) return planDeletion(view);
   if (guest.status.migration !== undefined) return planMigration(view, guest.status.migration);

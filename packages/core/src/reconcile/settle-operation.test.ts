@@ -17,6 +17,7 @@ const CHANGED = {
 /** What each kind makes of each phase; everything that is not listed goes on. */
 const OUTCOMES: Readonly<Record<OperationKind, Partial<Record<GuestPhase, string>>>> = {
   create: { RUNNING: "succeeded", PAUSED: "succeeded", STOPPED: "succeeded", FAILED: "failed" },
+  clone: { RUNNING: "succeeded", PAUSED: "succeeded", STOPPED: "succeeded", FAILED: "failed" },
   start: { RUNNING: "succeeded", STOPPED: "succeeded", FAILED: "failed" },
   resume: { RUNNING: "succeeded", STOPPED: "failed", FAILED: "failed" },
   pause: { PAUSED: "succeeded", STOPPED: "failed", FAILED: "failed" },

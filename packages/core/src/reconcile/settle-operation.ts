@@ -21,6 +21,7 @@ interface Ends {
  */
 const ENDS: Readonly<Partial<Record<OperationKind, Ends>>> = {
   create: { reached: ["RUNNING", "PAUSED", "STOPPED"], failed: ["FAILED"] },
+  clone: { reached: ["RUNNING", "PAUSED", "STOPPED"], failed: ["FAILED"] },
   start: { reached: ["RUNNING", "STOPPED"], failed: ["FAILED"] },
   resume: { reached: ["RUNNING"], failed: ["FAILED", "STOPPED"] },
   pause: { reached: ["PAUSED"], failed: ["FAILED", "STOPPED"] },

@@ -2,7 +2,13 @@
 import { assert } from "../domain/assert.js";
 import { diskFull } from "../domain/disk.js";
 import { isUuid } from "../domain/names.js";
-import { snapshotNotFound, type WantedSnapshot } from "../domain/snapshot.js";
+import {
+  type CloneOf,
+  cloneCancelled,
+  cloneSourceGone,
+  snapshotNotFound,
+  type WantedSnapshot,
+} from "../domain/snapshot.js";
 import type { DiskName, DiskStore, WantedDisk } from "../ports/disk-store.js";
 import type { CopyDisk, CopySnapshot } from "../ports/engine.js";
 
@@ -38,6 +44,23 @@ export class MemoryDiskStore implements DiskStore {
     return wanted.map(({ name, sizeMib }) => {
       return { name, sizeMib, path: `/memory/${guestUid}/${name}`, format: "qcow2" as const };
     });
+  }
+
+  async clone(
+    guestUid: string,
+    { from, wanted }: { readonly from: CloneOf; readonly wanted: readonly WantedDisk[] },
+    signal: AbortSignal,
+  ): Promise<readonly CopyDisk[]> {
+    const { snapshotUid } = from;
+    if (signal.aborted) throw cloneCancelled();
+    const isThere =
+      snapshotUid === ""
+        ? this.disks.guests.has(from.guestUid)
+        : this.disks.snapshots.get(from.guestUid)?.has(snapshotUid) === true;
+    const present = this.disks.guests.get(guestUid);
+    const isMissing = wanted.some(({ name }) => present?.has(name) !== true);
+    if (!isThere && isMissing) throw cloneSourceGone(from);
+    return await this.prepare(guestUid, wanted);
   }
 
   add(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]> {

@@ -42,7 +42,7 @@ import {
 } from "./network-codec.js";
 import { cleanText, durationOf, parseDurationMs, parseInteger, parsePrintable } from "./numbers.js";
 import { parseSeed, seedToProto } from "./seed-codec.js";
-import { parseRestore, parseWantedSnapshots } from "./snapshot-codec.js";
+import { parseCloneOf, parseRestore, parseWantedSnapshots } from "./snapshot-codec.js";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 /** Epochs and intents; half of what fits, so that adding to one never leaves the range. */
@@ -69,6 +69,7 @@ export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment 
     dataDisks: [...(assignment.dataDisks ?? [])],
     snapshots: (assignment.snapshots ?? []).map((each) => ({ ...each })),
     restore: assignment.restore,
+    cloneOf: assignment.cloneOf,
     mode: MODE_TO_PROTO[assignment.mode],
     image: imageManifestToProto(assignment.image),
     restartPolicy: restartPolicyToProto(assignment.restartPolicy),
@@ -106,6 +107,7 @@ export function parseAssignment(proto: ProtoAssignment): GuestAssignment {
     dataDisks: parseDataDisks("data_disks", proto.dataDisks),
     snapshots: parseWantedSnapshots("snapshots", proto.snapshots),
     ...(proto.restore && { restore: parseRestore("restore", proto.restore) }),
+    ...(proto.cloneOf && { cloneOf: parseCloneOf("clone_of", proto.cloneOf) }),
     image: desired === "absent" ? NO_IMAGE : parseImageManifest("image", proto.image),
     commandLine: parsePrintable("command_line", proto.commandLine, COMMAND_LINE_LENGTH_MAX),
     restartPolicy: parseRestartPolicy("restart_policy", proto.restartPolicy),

@@ -104,6 +104,7 @@ export const OPERATION_KIND_TO_PROTO = {
   "take-snapshot": ProtoOperationKind.TAKE_SNAPSHOT,
   "remove-snapshot": ProtoOperationKind.REMOVE_SNAPSHOT,
   restore: ProtoOperationKind.RESTORE,
+  clone: ProtoOperationKind.CLONE,
 } satisfies Record<OperationKind, ProtoOperationKind>;
 
 export const OPERATION_STATE_TO_PROTO = {

@@ -1,11 +1,17 @@
 /** Snapshots on the private wire between controllers and agents. */
 import type {
+  CloneOrder as ProtoClone,
   RestoreOrder as ProtoRestore,
   WantedSnapshot as ProtoSnapshot,
 } from "@innkeeper/proto/innkeeper/agent/v1/assignment";
 import { invalidField } from "../domain/errors.js";
 import { parseUuid } from "../domain/names.js";
-import { type Restore, SNAPSHOTS_MAX, type WantedSnapshot } from "../domain/snapshot.js";
+import {
+  type CloneOf,
+  type Restore,
+  SNAPSHOTS_MAX,
+  type WantedSnapshot,
+} from "../domain/snapshot.js";
 import { parseInteger } from "./numbers.js";
 
 const EPOCH = { min: 0, max: 2 ** 52 };
@@ -33,5 +39,13 @@ export function parseRestore(field: string, proto: ProtoRestore): Restore {
     snapshotUid: parseUuid(`${field}.snapshot_uid`, proto.snapshotUid),
     hasMemory: proto.hasMemory,
     epoch: parseInteger(`${field}.epoch`, proto.epoch, EPOCH),
+  };
+}
+
+/** @throws `invalid` naming the field. */
+export function parseCloneOf(field: string, { guestUid, snapshotUid }: ProtoClone): CloneOf {
+  return {
+    guestUid: parseUuid(`${field}.guest_uid`, guestUid),
+    snapshotUid: snapshotUid === "" ? "" : parseUuid(`${field}.snapshot_uid`, snapshotUid),
   };
 }

@@ -4,6 +4,7 @@ import { unary } from "@innkeeper/core/platform";
 import { parseDataDisk } from "@innkeeper/core/wire";
 import type { GuestServiceServer } from "@innkeeper/proto/innkeeper/v1/guest_service";
 import type { Operation as ProtoOperation } from "@innkeeper/proto/innkeeper/v1/operation";
+import { cloneGuest } from "../commands/clone-guest.js";
 import { removeGuestDisk, setGuestDisk } from "../commands/data-disks.js";
 import {
   removeSnapshot,
@@ -19,7 +20,8 @@ type Methods =
   | "removeGuestDisk"
   | "takeSnapshot"
   | "removeSnapshot"
-  | "restoreSnapshot";
+  | "restoreSnapshot"
+  | "cloneGuest";
 type Answer = (operationId: Promise<string>) => Promise<{ operation: ProtoOperation }>;
 
 export function guestDiskService(
@@ -45,6 +47,12 @@ export function guestDiskService(
     restoreSnapshot: unary(log, (request) => {
       const isDisksOnly = request.disksOnly;
       return answer(restoreSnapshot(controller, { ...parseSnapshot(request), isDisksOnly }));
+    }),
+    cloneGuest: unary(log, (request) => {
+      const cloneId = parseName("clone_id", request.cloneId);
+      const { snapshotName: name } = request;
+      const snapshotName = name === "" ? undefined : parseName("snapshot_name", name);
+      return answer(cloneGuest(controller, { ...parseMutation(request), cloneId, snapshotName }));
     }),
   };
 }

@@ -32,7 +32,8 @@ export function cancelOperation(
 function whyNot({ mirror }: CommandContext, operationId: string): string | undefined {
   const operation = mirror.operation(operationId)?.value;
   if (operation === undefined || operation.state !== "running") return "it has ended";
-  if (operation.kind === "drain" || operation.kind === "rebalance") return undefined;
+  const isFree = ["drain", "rebalance", "clone"].includes(operation.kind);
+  if (isFree) return undefined;
   const guest = mirror.guestByUid(operation.guestUid)?.value;
   if (operation.kind === "migrate") {
     const isPast = guest?.status.migration?.step === "switching";

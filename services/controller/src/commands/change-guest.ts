@@ -9,6 +9,7 @@ import {
   type DomainError,
   type Guest,
   guestKey,
+  isDone,
   notFound,
   type Operation,
   type OperationKind,
@@ -84,6 +85,8 @@ export function changeGuest(
 export function refuseIfBusy({ mirror }: CommandContext, guest: Guest): void {
   if (guest.operationId === "") return;
   const operation = mirror.operation(guest.operationId)?.value;
+  // That of a clone, which has lent it, ends a moment before it is given back.
+  if (operation !== undefined && isDone(operation)) return;
   const kind = operation?.kind ?? "unknown";
   throw conflict("GUEST_BUSY", `guest "${guest.id}" is busy: ${kind} (${guest.operationId})`, {
     guest: guest.id,

@@ -50,7 +50,7 @@ export function createGuest(context: CommandContext, input: CreateGuestInput): P
 /** What creates it, decided by the mirror of now. Throws as `createGuest`. */
 export function prepareCreation(
   context: CommandContext,
-  input: Omit<CreateGuestInput, "requestId">,
+  input: Omit<CreateGuestInput, "requestId"> & { readonly kind?: "clone" },
 ): Mutation {
   const { mirror } = context;
   const line = projectLine(mirror, input.projectId);
@@ -69,7 +69,7 @@ export function prepareCreation(
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
   const spec = withPorts(context.ids, image.value, withDiskOf(image.value, input.spec));
   const guest = newGuest(context, { ...input, spec });
-  const operation = newOperation(context, guest, "create");
+  const operation = newOperation(context, guest, input.kind ?? "create");
   return {
     transaction: {
       checks: [...checksFor(guest, image.revision), ...lineChecks(line)],

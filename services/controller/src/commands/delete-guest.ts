@@ -2,8 +2,8 @@
  * Deletion: marks the guest; the leader removes every copy, then the record, and gives back quota
  * and allocations.
  */
-import { endOperation, withNewIntent, withPhase } from "@innkeeper/core";
-import { changeGuest, type GuestCommand } from "./change-guest.js";
+import { endOperation, isDone, withNewIntent, withPhase } from "@innkeeper/core";
+import { changeGuest, type GuestCommand, refuseIfBusy } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 
 /**
@@ -17,7 +17,10 @@ export function deleteGuest(context: CommandContext, input: GuestCommand): Promi
     return Promise.resolve(running.operationId);
   return changeGuest(context, { input: { ...input }, kind: "delete" }, ({ value: guest }) => {
     const nowMs = context.clock.nowMs();
-    const operation = context.mirror.operation(guest.operationId)?.value;
+    const found = context.mirror.operation(guest.operationId)?.value;
+    const operation = found && !isDone(found) ? found : undefined;
+    // What another guest's disks begin as stays until they are there.
+    if (operation !== undefined && operation.guestUid !== guest.uid) refuseIfBusy(context, guest);
     const message = "superseded by deletion";
     const error = { kind: "cancelled" as const, reason: "SUPERSEDED", message, metadata: {} };
     const superseded = operation && endOperation(operation, { state: "cancelled", error, nowMs });

@@ -1,7 +1,8 @@
 /**
  * The disk store contract on real files, made by a real qemu-img, and what only files can break.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   mkdirSync,
   mkdtempSync,
@@ -128,6 +129,64 @@ describe("a root disk", () => {
     writeFileSync(path.join(directory, "root.qcow2.new"), "half");
     writeFileSync(path.join(directory, "base"), "half");
     expect(contentOf(await prepared(rootDisk(rawImage(root))))).toBe(CONTENT);
+    expect(readdirSync(directory).sort()).toEqual(["base", "root.qcow2"]);
+  });
+});
+
+describe("a clone", () => {
+  const B = "00000000-0000-4000-8000-00000000000b";
+  const never = new AbortController().signal;
+  const asIs = { guestUid: UID, snapshotUid: "" };
+
+  it.each(["raw", "qcow2"] as const)("reads as its source did, over a %s image", async (format) => {
+    const raw = rawImage(root);
+    const base = format === "raw" ? raw : { ...raw, path: path.join(root, "q"), format };
+    if (format === "qcow2") qemuImg(root, "convert", "-O", "qcow2", "blob", "q");
+    const wanted = [rootDisk(base)];
+    const theirs = await prepared(rootDisk(base));
+    const S = "00000000-0000-4000-8000-0000000000c1";
+    await disks.takeSnapshot(UID, S);
+    writeAt(theirs, "Z");
+    const [of] = await disks.clone(B, { from: asIs, wanted }, never);
+    expect(contentOf(of?.path ?? "")).toBe("Z".repeat(CONTENT.length));
+    await disks.remove(B);
+    const [then] = await disks.clone(B, { from: { ...asIs, snapshotUid: S }, wanted }, never);
+    await disks.remove(UID);
+    rmSync(base.path);
+    expect(contentOf(then?.path ?? "")).toBe(CONTENT);
+    expect(readdirSync(path.join(root, "disks", B)).sort()).toEqual(["base", "root.qcow2"]);
+  });
+
+  it("is not made of a disk that a machine has open, unless of a snapshot", async () => {
+    const theirs = await prepared(rootDisk(rawImage(root)));
+    const wanted = [rootDisk(rawImage(root, "same"))];
+    const S = "00000000-0000-4000-8000-0000000000c1";
+    await disks.takeSnapshot(UID, S);
+    const machine = spawn("qemu-io", ["-f", "qcow2", path.basename(theirs)], {
+      cwd: path.dirname(theirs),
+    });
+    try {
+      await once(machine.stdout, "data");
+      await expect(disks.clone(B, { from: asIs, wanted }, never)).rejects.toThrow(
+        /another process/,
+      );
+      expect(await disks.list()).toEqual([UID]);
+      const from = { ...asIs, snapshotUid: S };
+      expect(await disks.clone(B, { from, wanted }, never)).toHaveLength(1);
+    } finally {
+      machine.stdin.end();
+      await once(machine, "close");
+    }
+  });
+
+  it("is made afresh when the one who made it was killed half-way (K3)", async () => {
+    await prepared(rootDisk(rawImage(root)));
+    const directory = path.join(root, "disks", B);
+    mkdirSync(directory);
+    writeFileSync(path.join(directory, "root.qcow2.new"), "half");
+    const wanted = [rootDisk(rawImage(root, "same"))];
+    const [made] = await disks.clone(B, { from: asIs, wanted }, never);
+    expect(contentOf(made?.path ?? "")).toBe(CONTENT);
     expect(readdirSync(directory).sort()).toEqual(["base", "root.qcow2"]);
   });
 });

@@ -7,8 +7,10 @@ import { chmod, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/
 import path from "node:path";
 import {
   assert,
+  type CloneOf,
   type CopyDisk,
   type CopySnapshot,
+  cloneSourceGone,
   type DiskName,
   type DiskStore,
   diskFull,
@@ -17,6 +19,7 @@ import {
   type WantedDisk,
   type WantedSnapshot,
 } from "@innkeeper/core";
+import { type CloneFile, fillClone, reserveClone } from "./clone-disks.js";
 import { checkBase, keepBase } from "./disk-base.js";
 import {
   makeStateFile,
@@ -27,7 +30,7 @@ import {
   takeOffline,
 } from "./file-snapshots.js";
 import { QCOW2_HEADER_BYTES, QCOW2_SNAPSHOT_COUNT_AT, readQcow2Header } from "./qcow2-header.js";
-import { createQcow2, growQcow2 } from "./qemu-img.js";
+import { createQcow2, growQcow2, snapshotsIn } from "./qemu-img.js";
 
 const MIB = 1024 * 1024;
 /** The size of a file's block in `stat`, whatever the file system's is. */
@@ -71,6 +74,29 @@ class FileDiskStore implements DiskStore {
         await growQcow2({ directory, file: fileOf(name), sizeMib });
         await syncFile(path.join(directory, fileOf(name)));
       }
+      return copyDisks(directory, wanted);
+    });
+  }
+
+  async clone(
+    guestUid: string,
+    { from, wanted }: { readonly from: CloneOf; readonly wanted: readonly WantedDisk[] },
+    signal: AbortSignal,
+  ): Promise<readonly CopyDisk[]> {
+    const directory = this.#of(guestUid);
+    const files = await this.#inTurn(() => this.#reserve(directory, from, wanted));
+    try {
+      for (const file of files) await fillClone(file, from, signal);
+    } catch (error) {
+      await this.#inTurn(() => dropNew(directory, files));
+      throw error;
+    }
+    return await this.#inTurn(async () => {
+      for (const { newFile } of files) await syncFile(path.join(directory, newFile));
+      for (const { file, newFile } of files) {
+        await rename(path.join(directory, newFile), path.join(directory, file));
+      }
+      if (files.length > 0) await syncFile(directory);
       return copyDisks(directory, wanted);
     });
   }
@@ -170,6 +196,35 @@ class FileDiskStore implements DiskStore {
     return smaller;
   }
 
+  /** Empty files for those that are missing, which hold the space that they may come to take. */
+  async #reserve(
+    directory: string,
+    from: CloneOf,
+    wanted: readonly WantedDisk[],
+  ): Promise<readonly CloneFile[]> {
+    const present = await namesIn(directory);
+    const missing = wanted.filter(({ name }) => !present.includes(fileOf(name)));
+    if (missing.length === 0) return [];
+    const source = this.#of(from.guestUid);
+    const there = await namesIn(source);
+    for (const { name } of missing) if (!there.includes(fileOf(name))) throw cloneSourceGone(from);
+    if (from.snapshotUid !== "") await checkSnapshot(source, from, missing);
+    await this.#checkSpace(missing.reduce((sum, { sizeMib }) => sum + sizeMib, 0));
+    await mkdir(directory, { mode: 0o700, recursive: true });
+    const files = missing.map(({ name, sizeMib }) => {
+      const file = fileOf(name);
+      return { directory, file, newFile: `${file}${NEW}`, sizeMib };
+    });
+    try {
+      for (const file of files) await reserveClone(file, from);
+      await syncFile(this.directory);
+    } catch (error) {
+      await dropNew(directory, files);
+      throw error;
+    }
+    return files;
+  }
+
   async #make(directory: string, missing: readonly WantedDisk[]): Promise<void> {
     await mkdir(directory, { mode: 0o700, recursive: true });
     const made: string[] = [];
@@ -192,7 +247,7 @@ class FileDiskStore implements DiskStore {
     for (const uid of (await readdir(this.directory)).filter(isUuid)) {
       const directory = path.join(this.directory, uid);
       for (const name of await namesIn(directory)) {
-        if (!name.endsWith(SUFFIX)) continue;
+        if (!name.endsWith(SUFFIX) && !name.endsWith(`${SUFFIX}${NEW}`)) continue;
         leftBytes -= (await sizesOf(path.join(directory, name))).growthBytes;
       }
     }
@@ -229,6 +284,22 @@ async function makeDisk(directory: string, { name, sizeMib, base }: WantedDisk):
   await syncFile(path.join(directory, file));
   await rename(path.join(directory, file), path.join(directory, fileOf(name)));
   await syncFile(directory);
+}
+
+async function dropNew(directory: string, files: readonly CloneFile[]): Promise<void> {
+  for (const { newFile } of files) await rm(path.join(directory, newFile), { force: true });
+  await removeUnused(directory);
+}
+
+async function checkSnapshot(
+  source: string,
+  from: CloneOf,
+  missing: readonly WantedDisk[],
+): Promise<void> {
+  for (const { name } of missing) {
+    const held = await snapshotsIn(source, fileOf(name));
+    if (!held.includes(from.snapshotUid)) throw cloneSourceGone(from);
+  }
 }
 
 /** Leaves a directory that holds a whole disk, and nothing of one that holds none. */

@@ -40,9 +40,15 @@ export async function snapshotsIn(directory: string, file: string): Promise<stri
 }
 
 /** @returns what it prints. @throws `precondition` with its last words. */
-export async function qemuImg(cwd: string, args: readonly string[]): Promise<string> {
+export async function qemuImg(
+  cwd: string,
+  args: readonly string[],
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<string> {
   try {
-    return (await promisify(execFile)(PROGRAM, args, { cwd, timeout: TIMEOUT_MS })).stdout;
+    // What can be ended by a signal takes as long as it takes.
+    const limit = signal === undefined ? { timeout: TIMEOUT_MS } : { signal };
+    return (await promisify(execFile)(PROGRAM, args, { cwd, ...limit })).stdout;
   } catch (error) {
     throw isMissing(error)
       ? diskStoreFailed(`${PROGRAM} is not installed (Debian: qemu-utils)`, error)

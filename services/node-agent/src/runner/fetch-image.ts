@@ -23,15 +23,19 @@ export type CopySources = Pick<PreparedCopy, "boot" | "disks" | "restore" | "are
 export async function prepareSources(
   context: RunnerContext,
   assignment: GuestAssignment,
-  restore: Restore | undefined,
+  { restore, signal }: { readonly restore: Restore | undefined; readonly signal: AbortSignal },
 ): Promise<CopySources> {
   const paths = await fetchBlobs(context, assignment);
   const boot = bootOf(assignment, paths);
   const wanted = wantedDisks(assignment, paths);
-  const { guestUid } = assignment;
-  const areDisksBlank = wanted.length === 0 || !(await context.disks.list()).includes(guestUid);
+  const { guestUid, cloneOf } = assignment;
+  const isNew = cloneOf === undefined && !(await context.disks.list()).includes(guestUid);
+  const areDisksBlank = wanted.length === 0 || isNew;
   const restored = restore && (await context.disks.restoreSnapshot(guestUid, restore.snapshotUid));
-  const disks = await context.disks.prepare(guestUid, wanted);
+  const disks =
+    cloneOf === undefined
+      ? await context.disks.prepare(guestUid, wanted)
+      : await context.disks.clone(guestUid, { from: cloneOf, wanted }, signal);
   const begun = restored && restore?.hasMemory && { restore: restored };
   return { boot, disks, areDisksBlank, ...begun };
 }

@@ -61,6 +61,7 @@ export class GuestRunner {
   #isClosed = false;
   #cancelWake: () => void = () => undefined;
   #stopAskedAtMs: number | undefined;
+  #preparing: AbortController | undefined;
   readonly #disks: GuestDisks;
   #incomingUri: string | undefined;
   #launchedWith: LaunchSize | undefined;
@@ -109,6 +110,7 @@ export class GuestRunner {
     const isNewCopy = assignment.epoch !== known.epoch;
     if (isNewCopy && assignment.desired !== "absent") this.#memory = NEVER_STARTED;
     this.#assignment = assignment;
+    if (assignment.desired === "absent") this.#preparing?.abort();
     this.#stopAskedAtMs = undefined;
     this.#outgoing.renew({ isSending: assignment.desired === "sending" });
     this.#resources.retry();
@@ -311,7 +313,9 @@ export class GuestRunner {
   async #prepare(assignment: GuestAssignment): Promise<() => Promise<CopySources>> {
     this.#disks.expect();
     const restore = this.#disks.restoreDue(assignment);
-    const preparing = prepareSources(this.context, assignment, restore);
+    this.#preparing = new AbortController();
+    const { signal } = this.#preparing;
+    const preparing = prepareSources(this.context, assignment, { restore, signal });
     try {
       await preparing;
     } catch (error) {

@@ -29,6 +29,7 @@ export function diskStoreContract(name: string, open: () => Promise<DiskStoreUnd
     preparing();
     changing();
     snapshots();
+    cloning();
     removing();
     refusing();
   });
@@ -114,6 +115,53 @@ function changing(): void {
     await subject.disks.keepOnly(A, []);
     await subject.disks.keepOnly(B, []);
     expect(await subject.disks.list()).toEqual([]);
+  });
+}
+
+function cloning(): void {
+  const asIs = { guestUid: A, snapshotUid: "" };
+  const never = (): AbortSignal => new AbortController().signal;
+
+  it("makes disks of their own that begin as another guest's, once", async () => {
+    const wanted = [data(3), coming("a")];
+    const theirs = await subject.disks.prepare(A, wanted);
+    const made = await subject.disks.clone(B, { from: asIs, wanted }, never());
+    expect(made.map(({ name }) => name)).toEqual(["data", "disk-a"]);
+    expect(made.map(({ path }) => path)).not.toEqual(theirs.map(({ path }) => path));
+    await subject.disks.remove(A);
+    const next = await subject.reopen();
+    expect(await next.clone(B, { from: asIs, wanted }, never())).toEqual(made);
+    expect(await next.prepare(B, wanted)).toEqual(made);
+  });
+
+  it("clones what a snapshot holds, and nothing that is not there", async () => {
+    const S = "00000000-0000-4000-8000-0000000000c1";
+    const wanted = [data(3)];
+    await subject.disks.prepare(A, wanted);
+    const from = { guestUid: A, snapshotUid: S };
+    const gone = { kind: "not-found", reason: "SNAPSHOT_NOT_FOUND" };
+    await expect(subject.disks.clone(B, { from, wanted }, never())).rejects.toMatchObject(gone);
+    expect(await subject.disks.list()).toEqual([A]);
+    await subject.disks.makeRoom(A, { uid: S, hasMemory: false, memoryMib: 0, isNew: true });
+    await subject.disks.takeSnapshot(A, S);
+    expect(await subject.disks.clone(B, { from, wanted }, never())).toHaveLength(1);
+    const other = { from: { ...asIs, guestUid: S }, wanted: [coming("x")] };
+    await expect(subject.disks.clone(B, other, never())).rejects.toMatchObject(gone);
+  });
+
+  it("clones nothing that could not be filled (K4), and leaves nothing if cancelled", async () => {
+    await subject.disks.prepare(A, [data(3)]);
+    const large = { from: asIs, wanted: [data(subject.capacityMib)] };
+    await expect(subject.disks.clone(B, large, never())).rejects.toMatchObject({
+      reason: "DISK_FULL",
+    });
+    const cancelled = subject.disks.clone(
+      B,
+      { from: asIs, wanted: [data(3)] },
+      AbortSignal.abort(),
+    );
+    await expect(cancelled).rejects.toMatchObject({ kind: "cancelled" });
+    expect(await subject.disks.list()).toEqual([A]);
   });
 }
 

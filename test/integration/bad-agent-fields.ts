@@ -106,6 +106,11 @@ export const AGENT_FIELDS: readonly BadField[] = [
   ),
   ...rows("AgentService.ReadNodeBlob", { sha256: HASH }, { sha256: HASHES, offset: [-1] }),
   ...rows(
+    "AgentService.ExportDisk",
+    { guest_uid: UUID },
+    { guest_uid: UUIDS, snapshot_uid: ["x", "../x", LONG] },
+  ),
+  ...rows(
     "AgentService.ExecCopy",
     { guest_uid: UUID, command: COMMAND },
     { guest_uid: UUIDS, ...COMMAND_FIELDS },

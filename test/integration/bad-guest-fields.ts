@@ -170,6 +170,7 @@ export const GUESTS = [
     { ...NAMED_GUEST, clone_id: "other" },
     { ...ONE_GUEST, clone_id: NEEDED_NAMES, snapshot_name: NAMES, request_id: REQUEST_IDS },
   ),
+  ...rows("GuestService.ExportGuest", NAMED_GUEST, { ...ONE_GUEST, snapshot_name: NAMES }),
   ...rows("GuestService.GetGuestUsage", NAMED_GUEST, ONE_GUEST),
   ...rows("GuestService.ListGuestUsage", {}, { project_id: NAMES, ...PAGE }),
   ...rows("GuestService.WatchGuests", {}, { project_id: NAMES, from_revision: NEGATIVE }),

@@ -93,6 +93,7 @@ const NO_AGENT: AgentClient = {
   readConsole: away,
   writeConsole: never,
   exec: never,
+  exportDisk: never,
   close: () => undefined,
 };
 

@@ -44,6 +44,10 @@ class SimAgentClient implements AgentClient {
     throw unavailable("agent", "nobody writes to consoles in the simulation");
   }
 
+  exportDisk(): never {
+    throw new Error("the workload exports no disks");
+  }
+
   exec(): never {
     throw unavailable("agent", "no command is run in the simulation");
   }

@@ -77,6 +77,7 @@ export function plantInAgents(bug: PlantedBug | undefined, agents: AgentDirector
         readConsole: (uid, offset, bytesMax) => client.readConsole(uid, offset, bytesMax),
         writeConsole: (writer, input, signal) => client.writeConsole(writer, input, signal),
         exec: (uid, request, signal) => client.exec(uid, request, signal),
+        exportDisk: (uid, moment, signal) => client.exportDisk(uid, moment, signal),
         close: () => client.close(),
       };
     },

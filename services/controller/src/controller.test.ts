@@ -275,6 +275,10 @@ class ObedientAgent implements AgentClient {
     throw new Error("nobody writes here");
   }
 
+  exportDisk(): never {
+    throw new Error("not asked for here");
+  }
+
   exec(): never {
     throw new Error("nobody runs commands here");
   }

@@ -10,6 +10,7 @@ import {
   type CopyRef,
   type CopyReport,
   conflict,
+  type DiskPiece,
   type EngineCopy,
   type ExecOutput,
   type ExecRequest,
@@ -22,6 +23,7 @@ import {
   type UsageReading,
 } from "@innkeeper/core";
 import { writeConsoleOf } from "./runner/console-writer.js";
+import { exportDiskOf } from "./runner/export-disk.js";
 import { execIn, type GuestCopies, readConsoleOf } from "./runner/guest-access.js";
 import { GuestRunner } from "./runner/guest-runner.js";
 import { Reporter, type ReporterConfig } from "./runner/reporter.js";
@@ -53,6 +55,8 @@ export interface Agent {
   ): AsyncIterable<ConsoleGrant>;
   /** See `AgentClient.exec`. */
   exec(guestUid: string, request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
+  /** See `AgentClient.exportDisk`. */
+  exportDisk(guestUid: string, snapshotUid: string, signal: AbortSignal): AsyncIterable<DiskPiece>;
   readonly introduction: NodeIntroduction;
   /** How many guests were running already when this agent started. */
   readonly adoptedCount: number;
@@ -184,6 +188,15 @@ class RunningAgent implements Agent {
     signal: AbortSignal,
   ): AsyncGenerator<ExecOutput> {
     yield* execIn(this.#copiesOf(guestUid), request, signal);
+  }
+
+  async *exportDisk(
+    guestUid: string,
+    snapshotUid: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<DiskPiece> {
+    if (!this.#runners.has(guestUid)) throw notFound("copy", guestUid);
+    yield* exportDiskOf(this.ports, { guestUid, snapshotUid }, signal);
   }
 
   async stop(): Promise<void> {

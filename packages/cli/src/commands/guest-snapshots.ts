@@ -5,9 +5,11 @@ import type { Command } from "commander";
 import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
 import { age, table } from "../output/table.js";
+import { exportCommand } from "./guest-export.js";
 import type { Register } from "./register.js";
 
 export function snapshotCommands(guest: Command, register: Register): void {
+  exportCommand(guest, register);
   const snapshot = guest.command("snapshot").description("what a guest's disks held at a moment");
   snapshot
     .command("create <guest> <name>")

@@ -41,6 +41,20 @@ export function noClone(guestId: string, why: string): DomainError {
   return precondition("NO_CLONE", message, { guest: guestId, why });
 }
 
+export function noExport(guestId: string, why: string): DomainError {
+  const message = `the disk of guest "${guestId}" cannot be exported: ${why}`;
+  return precondition("NO_EXPORT", message, { guest: guestId, why });
+}
+
+/** Each takes the space of a disk for a while. */
+export const EXPORTS_MAX = 2;
+
+export function exportBusy(): DomainError {
+  const message = `${EXPORTS_MAX} disks are being exported from this node already`;
+  const metadata = { max: String(EXPORTS_MAX) };
+  return new DomainError({ kind: "capacity", reason: "EXPORT_BUSY", message, metadata });
+}
+
 /** Its disk, or the snapshot in it, is not on this node. */
 export function cloneSourceGone({ guestUid, snapshotUid }: CloneOf): DomainError {
   return notFound("snapshot", snapshotUid === "" ? `disks of ${guestUid}` : snapshotUid);

@@ -15,6 +15,12 @@ export interface ConsoleChunk {
   readonly nextOffset: number;
 }
 
+export interface DiskPiece {
+  /** Of the whole file; 0 while it is made. */
+  readonly totalBytes: number;
+  readonly bytes: Uint8Array;
+}
+
 export interface AgentClient {
   /**
    * Takes the assignments durably and starts to act on them; answers with the reports as they are
@@ -33,6 +39,11 @@ export interface AgentClient {
    * the node has no copy, `precondition` (NOT_RUNNING), `capacity` (EXEC_BUSY).
    */
   exec(guestUid: string, request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput>;
+  /**
+   * The guest's first disk as a file, in pieces; see `DiskStore.exportDisk`. Pieces are empty while
+   * the file is made.
+   */
+  exportDisk(guestUid: string, snapshotUid: string, signal: AbortSignal): AsyncIterable<DiskPiece>;
   /**
    * Writes to the console of the guest's copy. Yields the right to write, then lasts until the
    * signal aborts, also after the end of the input.

@@ -32,6 +32,13 @@ export interface DiskBase {
   readonly sizeMib: number;
 }
 
+export interface ExportedDisk {
+  readonly sizeBytes: number;
+  read(): AsyncIterable<Uint8Array>;
+  /** When it was read, or nobody will. Idempotent. */
+  remove(): Promise<void>;
+}
+
 export interface DiskStore {
   /**
    * Makes what is missing of the guest's disks, lets grow what is smaller, and says where all are,
@@ -79,6 +86,13 @@ export interface DiskStore {
    * @returns what a copy needs to go on with its memory. @throws `not-found` (SNAPSHOT_NOT_FOUND).
    */
   restoreSnapshot(guestUid: string, uid: string): Promise<CopySnapshot>;
+  /**
+   * The guest's first disk as one file that needs no other: as it is, while no copy runs, or as it
+   * was in a snapshot. Whoever prepares or changes the guest's disks goes before.
+   * @throws `not-found` (SNAPSHOT_NOT_FOUND), `capacity` (DISK_FULL, EXPORT_BUSY), `cancelled`,
+   * `precondition` (DISK_STORE_FAILED).
+   */
+  exportDisk(guestUid: string, snapshotUid: string, signal: AbortSignal): Promise<ExportedDisk>;
   /** Removes all disks of the guest with their content. Idempotent. */
   remove(guestUid: string): Promise<void>;
   /** Guests of which any disk is here. */

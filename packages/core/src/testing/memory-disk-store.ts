@@ -9,7 +9,7 @@ import {
   snapshotNotFound,
   type WantedSnapshot,
 } from "../domain/snapshot.js";
-import type { DiskName, DiskStore, WantedDisk } from "../ports/disk-store.js";
+import type { DiskName, DiskStore, ExportedDisk, WantedDisk } from "../ports/disk-store.js";
 import type { CopyDisk, CopySnapshot } from "../ports/engine.js";
 
 /** What survives the agent process: guest uid → disk name → MiB. */
@@ -109,6 +109,23 @@ export class MemoryDiskStore implements DiskStore {
   async restoreSnapshot(guestUid: string, uid: string): Promise<CopySnapshot> {
     if (!this.disks.snapshots.get(guestUid)?.has(uid)) throw snapshotNotFound(uid);
     return { uid, statePath: undefined };
+  }
+
+  /** These disks have no content. */
+  async exportDisk(
+    guestUid: string,
+    snapshotUid: string,
+    signal: AbortSignal,
+  ): Promise<ExportedDisk> {
+    if (signal.aborted) throw cloneCancelled();
+    const from = { guestUid, snapshotUid };
+    const isThere =
+      snapshotUid === "" || this.disks.snapshots.get(guestUid)?.has(snapshotUid) === true;
+    if (!isThere || !this.disks.guests.has(guestUid)) throw cloneSourceGone(from);
+    const read = async function* (): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(1);
+    };
+    return { sizeBytes: 1, read, remove: () => Promise.resolve() };
   }
 
   remove(guestUid: string): Promise<void> {

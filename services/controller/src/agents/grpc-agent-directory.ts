@@ -8,6 +8,7 @@ import type {
   ConsoleGrant,
   ConsoleWriter,
   CopyReport,
+  DiskPiece,
   ExecOutput,
   ExecRequest,
 } from "@innkeeper/core";
@@ -93,6 +94,18 @@ class GrpcAgentClient implements AgentClient {
     for await (const { output } of callStream(exec, asked, { idleMs, signal })) {
       const parsed = parseExecOutput(output);
       if (parsed !== undefined) yield parsed;
+    }
+  }
+
+  async *exportDisk(
+    guestUid: string,
+    snapshotUid: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<DiskPiece> {
+    const call = this.#client.exportDisk.bind(this.#client);
+    const options = { idleMs: this.timeoutMs, signal };
+    for await (const { data, totalBytes } of callStream(call, { guestUid, snapshotUid }, options)) {
+      yield { bytes: data, totalBytes };
     }
   }
 

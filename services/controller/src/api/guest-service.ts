@@ -28,6 +28,7 @@ import { attachConsole } from "./attach-console.js";
 import { createMany, streamCreateMany } from "./create-many.js";
 import { execGuest } from "./exec-guest.js";
 import { explainPlacement } from "./explain-placement.js";
+import { exportGuest } from "./export-guest.js";
 import {
   guestToProto,
   parseCpuMillis,
@@ -110,6 +111,11 @@ export function guestService(controller: Controller): GuestServiceServer {
       readConsole(controller, { ...parseGuestRef(request), isFollowing: request.follow, signal }),
     ),
     attachConsole: bothStreams(log, (streams) => attachConsole(controller, streams)),
+    exportGuest: serverStream(log, (request, signal) => {
+      const { snapshotName: name } = request;
+      const snapshotName = name === "" ? undefined : parseName("snapshot_name", name);
+      return exportGuest(controller, { ...parseGuestRef(request), snapshotName, signal });
+    }),
     execGuest: serverStream(log, (request, signal) => {
       const command = parseCommand("command", request.command);
       return execGuest(controller, { ...parseGuestRef(request), request: command, signal });

@@ -93,5 +93,6 @@ const agent: AgentClient = {
   readConsole: () => Promise.reject(new Error("nobody reads here")),
   writeConsole: notAsked,
   exec: notAsked,
+  exportDisk: notAsked,
   close: () => undefined,
 };

@@ -42,7 +42,7 @@ export function agentServer(
 
 type AgentCalls = Pick<
   AgentServiceServer,
-  "applyAssignments" | "readCopyConsole" | "writeCopyConsole" | "execCopy"
+  "applyAssignments" | "readCopyConsole" | "writeCopyConsole" | "execCopy" | "exportDisk"
 >;
 
 function agentService(agentNow: () => Agent | undefined, log: Logger): AgentCalls {
@@ -75,6 +75,15 @@ function agentService(agentNow: () => Agent | undefined, log: Logger): AgentCall
       const writer = parseConsoleWriter("opening", opening);
       for await (const { isTerminal } of ready().writeConsole(writer, input, signal)) {
         yield { grant: { terminal: isTerminal } };
+      }
+    }),
+    exportDisk: serverStream(log, async function* (request, signal) {
+      const guestUid = parseUuid("guest_uid", request.guestUid);
+      const { snapshotUid: uid } = request;
+      const snapshotUid = uid === "" ? "" : parseUuid("snapshot_uid", uid);
+      for await (const piece of ready().exportDisk(guestUid, snapshotUid, signal)) {
+        const { bytes, totalBytes } = piece;
+        yield { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), totalBytes };
       }
     }),
     execCopy: serverStream(log, async function* ({ guestUid, command }, signal) {

@@ -3,7 +3,7 @@
  * image below is shared. Made under another name, in two steps: first the empty files, which hold
  * the space, then their content.
  */
-import { rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import path from "node:path";
 import { type CloneOf, cloneCancelled, type DiskFormat } from "@innkeeper/core";
 import { keepBase } from "./disk-base.js";
@@ -35,6 +35,7 @@ export async function reserveClone(clone: CloneFile, { guestUid }: CloneOf): Pro
     await keepBase({ ...source, format: below.format }, path.join(directory, BASE));
   }
   await createQcow2({ directory, file: newFile, sizeMib, base: below });
+  await chmod(path.join(directory, newFile), 0o600);
 }
 
 /** @throws `cancelled`, `precondition` (DISK_STORE_FAILED) also when a copy of the source runs. */

@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { DiskBase, DiskStore, WantedDisk } from "@innkeeper/core";
 import { diskStoreContract } from "@innkeeper/core/testing/contracts/disk-store.contract";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createFileDiskStore } from "./file-disk-store.js";
 
 const MIB = 1024 * 1024;
@@ -188,6 +188,59 @@ describe("a clone", () => {
     const [made] = await disks.clone(B, { from: asIs, wanted }, never);
     expect(contentOf(made?.path ?? "")).toBe(CONTENT);
     expect(readdirSync(directory).sort()).toEqual(["base", "root.qcow2"]);
+  });
+});
+
+describe("an export", () => {
+  const never = new AbortController().signal;
+  const exportsOf = (): string[] => readdirSync(path.join(root, "disks", "exports"));
+
+  it("is one file that reads as the disk, or as the snapshot did, and is removed", async () => {
+    const theirs = await prepared(rootDisk(rawImage(root)));
+    const S = "00000000-0000-4000-8000-0000000000c1";
+    await disks.takeSnapshot(UID, S);
+    writeAt(theirs, "Z");
+    for (const [uid, content] of [
+      ["", "Z".repeat(CONTENT.length)],
+      [S, CONTENT],
+    ] as const) {
+      const { read, remove } = await disks.exportDisk(UID, uid, never);
+      const pieces: Uint8Array[] = [];
+      for await (const piece of read()) pieces.push(piece);
+      const file = path.join(root, "exported.qcow2");
+      writeFileSync(file, Buffer.concat(pieces));
+      expect(contentOf(file)).toBe(content);
+      expect(exportsOf()).toHaveLength(1);
+      await remove();
+      expect(exportsOf()).toEqual([]);
+    }
+  });
+
+  it("gives way to who is about to use the disk", async () => {
+    const wanted = rootDisk(rawImage(root), 1024);
+    const theirs = await prepared(wanted);
+    execFileSync("qemu-io", ["-f", "qcow2", "-c", "write -P 7 0 512M", path.basename(theirs)], {
+      cwd: path.dirname(theirs),
+    });
+    const exporting = disks.exportDisk(UID, "", never);
+    const refused = expect(exporting).rejects.toMatchObject({ kind: "cancelled" });
+    await vi.waitFor(() => expect(exportsOf()).toHaveLength(1), { timeout: 10_000, interval: 1 });
+    await disks.prepare(UID, [wanted]);
+    await refused;
+    writeAt(theirs, "Z");
+    expect(exportsOf()).toEqual([]);
+  });
+
+  it("is limited in number, and swept by the next process", async () => {
+    await prepared(rootDisk(rawImage(root)));
+    const [first] = await Promise.all([1, 2].map(() => disks.exportDisk(UID, "", never)));
+    const third = (): Promise<unknown> => disks.exportDisk(UID, "", never);
+    await expect(third()).rejects.toMatchObject({ reason: "EXPORT_BUSY" });
+    await first?.remove();
+    await third();
+    expect(exportsOf()).toHaveLength(2);
+    await createFileDiskStore({ directory: path.join(root, "disks") });
+    expect(readdirSync(path.join(root, "disks"))).toEqual([UID]);
   });
 });
 

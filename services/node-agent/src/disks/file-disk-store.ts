@@ -3,7 +3,7 @@
  * overlay on `base` beside it, which is a second name of the image's blob. Everything inside is
  * named relatively, so the whole directory may be moved. One process owns the directory.
  */
-import { chmod, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import path from "node:path";
 import {
   assert,
@@ -15,12 +15,15 @@ import {
   type DiskStore,
   diskFull,
   diskStoreFailed,
+  type ExportedDisk,
   isUuid,
   type WantedDisk,
   type WantedSnapshot,
 } from "@innkeeper/core";
 import { type CloneFile, fillClone, reserveClone } from "./clone-disks.js";
 import { checkBase, keepBase } from "./disk-base.js";
+import { freeBytesOf, namesIn, sizesOf, syncFile } from "./disk-files.js";
+import { DiskExports } from "./export-disk.js";
 import {
   makeStateFile,
   presentSnapshots,
@@ -29,18 +32,16 @@ import {
   restoreOffline,
   takeOffline,
 } from "./file-snapshots.js";
-import { QCOW2_HEADER_BYTES, QCOW2_SNAPSHOT_COUNT_AT, readQcow2Header } from "./qcow2-header.js";
 import { createQcow2, growQcow2, snapshotsIn } from "./qemu-img.js";
 
 const MIB = 1024 * 1024;
-/** The size of a file's block in `stat`, whatever the file system's is. */
-const STAT_BLOCK_BYTES = 512;
 const BASE = "base";
 const SUFFIX = ".qcow2";
 /** What comes and goes while the guest is there. */
 const COMES_AND_GOES = /^disk-[a-z0-9-]+\.qcow2(\.new)?$/;
 /** While it is made. */
 const NEW = ".new";
+const FIRST_DISKS = ["root.qcow2", "data.qcow2"];
 const REMOVE = { recursive: true, force: true } as const;
 
 export interface FileDiskStoreOptions {
@@ -53,21 +54,25 @@ export interface FileDiskStoreOptions {
 export async function createFileDiskStore(options: FileDiskStoreOptions): Promise<DiskStore> {
   const directory = path.resolve(options.directory);
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch(rethrow);
+  await new DiskExports(directory).sweep().catch(rethrow);
   const { freeBytes = () => freeBytesOf(directory) } = options;
   return new FileDiskStore(directory, freeBytes);
 }
 
 class FileDiskStore implements DiskStore {
+  readonly #exports: DiskExports;
   /** One act at a time: what one takes must be seen by the next. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly directory: string,
     private readonly freeBytes: () => Promise<number>,
-  ) {}
+  ) {
+    this.#exports = new DiskExports(directory);
+  }
 
   prepare(guestUid: string, wanted: readonly WantedDisk[]): Promise<readonly CopyDisk[]> {
-    return this.#inTurn(async () => {
+    return this.#inAlone(guestUid, async () => {
       const directory = this.#of(guestUid);
       const smaller = await this.#makeMissing(directory, wanted);
       for (const { name, sizeMib } of smaller) {
@@ -139,11 +144,11 @@ class FileDiskStore implements DiskStore {
   }
 
   takeSnapshot(guestUid: string, uid: string): Promise<void> {
-    return this.#inTurn(() => takeOffline(this.#of(guestUid), uid));
+    return this.#inAlone(guestUid, () => takeOffline(this.#of(guestUid), uid));
   }
 
   removeSnapshot(guestUid: string, uid: string): Promise<void> {
-    return this.#inTurn(() => removeOffline(this.#of(guestUid), uid));
+    return this.#inAlone(guestUid, () => removeOffline(this.#of(guestUid), uid));
   }
 
   removeState(guestUid: string, uid: string): Promise<void> {
@@ -151,11 +156,35 @@ class FileDiskStore implements DiskStore {
   }
 
   restoreSnapshot(guestUid: string, uid: string): Promise<CopySnapshot> {
-    return this.#inTurn(() => restoreOffline(this.#of(guestUid), uid));
+    return this.#inAlone(guestUid, () => restoreOffline(this.#of(guestUid), uid));
+  }
+
+  async exportDisk(
+    guestUid: string,
+    snapshotUid: string,
+    signal: AbortSignal,
+  ): Promise<ExportedDisk> {
+    const directory = this.#of(guestUid);
+    const from = { guestUid, snapshotUid };
+    const file = await this.#inTurn(async () => {
+      const names = await namesIn(directory);
+      const found = FIRST_DISKS.find((each) => names.includes(each));
+      if (found === undefined) throw cloneSourceGone(from);
+      if (snapshotUid !== "") await checkSnapshot(directory, from, [found]);
+      const { sizeBytes } = await sizesOf(path.join(directory, found));
+      await this.#checkSpace(Math.ceil(sizeBytes / MIB));
+      return found;
+    });
+    const made = await this.#exports.make({ ...from, file }, signal);
+    // What holds it now held it all the while: its name is never given again.
+    const isKept = snapshotUid === "" || (await snapshotsIn(directory, file)).includes(snapshotUid);
+    if (isKept) return made;
+    await made.remove();
+    throw cloneSourceGone(from);
   }
 
   remove(guestUid: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inAlone(guestUid, async () => {
       await rm(this.#of(guestUid), REMOVE);
     });
   }
@@ -167,6 +196,14 @@ class FileDiskStore implements DiskStore {
   #of(guestUid: string): string {
     assert(isUuid(guestUid), "disks belong to guests, which are named by UUIDs");
     return path.join(this.directory, guestUid);
+  }
+
+  /** In turn, and while nobody copies the guest's disks away as they are. */
+  #inAlone<T>(guestUid: string, act: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      await this.#exports.giveWay(guestUid);
+      return await act();
+    });
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -208,7 +245,12 @@ class FileDiskStore implements DiskStore {
     const source = this.#of(from.guestUid);
     const there = await namesIn(source);
     for (const { name } of missing) if (!there.includes(fileOf(name))) throw cloneSourceGone(from);
-    if (from.snapshotUid !== "") await checkSnapshot(source, from, missing);
+    if (from.snapshotUid !== "")
+      await checkSnapshot(
+        source,
+        from,
+        missing.map(({ name }) => fileOf(name)),
+      );
     await this.#checkSpace(missing.reduce((sum, { sizeMib }) => sum + sizeMib, 0));
     await mkdir(directory, { mode: 0o700, recursive: true });
     const files = missing.map(({ name, sizeMib }) => {
@@ -294,10 +336,10 @@ async function dropNew(directory: string, files: readonly CloneFile[]): Promise<
 async function checkSnapshot(
   source: string,
   from: CloneOf,
-  missing: readonly WantedDisk[],
+  files: readonly string[],
 ): Promise<void> {
-  for (const { name } of missing) {
-    const held = await snapshotsIn(source, fileOf(name));
+  for (const file of files) {
+    const held = await snapshotsIn(source, file);
     if (!held.includes(from.snapshotUid)) throw cloneSourceGone(from);
   }
 }
@@ -309,50 +351,6 @@ async function removeUnused(directory: string): Promise<void> {
   if (isUsed) return;
   for (const name of names) await rm(path.join(directory, name), { force: true });
   await rmdir(directory);
-}
-
-/** What the guest sees, and by how much the file may grow: each snapshot may keep a whole disk. */
-async function sizesOf(file: string): Promise<{ sizeBytes: number; growthBytes: number }> {
-  const handle = await open(file, "r");
-  try {
-    const bytes = Buffer.alloc(QCOW2_HEADER_BYTES);
-    await handle.read(bytes, 0, bytes.length, 0);
-    const { blocks } = await handle.stat();
-    const sizeBytes = sizeWithin(bytes);
-    const mostBytes = sizeBytes * (1 + bytes.readUInt32BE(QCOW2_SNAPSHOT_COUNT_AT));
-    return { sizeBytes, growthBytes: Math.max(0, mostBytes - blocks * STAT_BLOCK_BYTES) };
-  } finally {
-    await handle.close();
-  }
-}
-
-/** An overlay of ours names its base, which is no problem here. */
-function sizeWithin(bytes: Buffer): number {
-  const alone = Buffer.from(bytes);
-  alone.fill(0, 8, 20);
-  const header = readQcow2Header(alone);
-  return "problem" in header ? 0 : header.sizeBytes;
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  return await readdir(directory).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  });
-}
-
-async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function freeBytesOf(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory);
-  return bavail * bsize;
 }
 
 /** A refusal of the file system; a broken invariant stays one. */

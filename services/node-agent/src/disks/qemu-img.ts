@@ -2,7 +2,7 @@
  * Makes qcow2 files with QEMU's own tool. It runs inside the disks' directory and is given names
  * and numbers of ours only, so nothing of a user's or a path's is ever parsed by it.
  */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { type DiskFormat, diskStoreFailed } from "@innkeeper/core";
 
@@ -48,12 +48,22 @@ export async function qemuImg(
   try {
     // What can be ended by a signal takes as long as it takes.
     const limit = signal === undefined ? { timeout: TIMEOUT_MS } : { signal };
-    return (await promisify(execFile)(PROGRAM, args, { cwd, ...limit })).stdout;
+    const running = promisify(execFile)(PROGRAM, args, { cwd, killSignal: "SIGKILL", ...limit });
+    return await running.then(({ stdout }) => stdout).finally(() => hasEnded(running.child));
   } catch (error) {
     throw isMissing(error)
       ? diskStoreFailed(`${PROGRAM} is not installed (Debian: qemu-utils)`, error)
       : diskStoreFailed(lastLine(error), error);
   }
+}
+
+/** Who was told to end holds its locks until it has. */
+async function hasEnded(child: ChildProcess): Promise<void> {
+  const isOver = child.exitCode !== null || child.signalCode !== null;
+  if (child.pid === undefined || isOver) return;
+  await new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+  });
 }
 
 function isMissing(error: unknown): boolean {

@@ -12,6 +12,7 @@ import type {
   AgentDirectory,
   ApplyAssignments,
   ConsoleChunk,
+  DiskPiece,
 } from "../../ports/agent-client.js";
 import { aCopyReport, anAssignment } from "../builders.js";
 
@@ -59,6 +60,19 @@ class RecordingAgent implements AgentHandler {
     this.asked.push("the writer has gone");
   }
 
+  async *exportDisk(
+    guestUid: string,
+    snapshotUid: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<DiskPiece> {
+    this.asked.push([guestUid, snapshotUid]);
+    if (this.error !== undefined) throw this.error;
+    yield { totalBytes: 0, bytes: new Uint8Array() };
+    yield { totalBytes: 3, bytes: Uint8Array.of(0, 255, 10) };
+    if (snapshotUid !== "") await aborted(signal);
+    this.asked.push("the export has ended");
+  }
+
   /** Prints its words, waits until it is told to stop if it is `wait`, and ends. */
   async *exec(
     guestUid: string,
@@ -74,6 +88,10 @@ class RecordingAgent implements AgentHandler {
     this.asked.push("the command has ended");
     yield { kind: "exit", code: 137, isCut: true };
   }
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
 }
 
 export function agentClientContract(name: string, open: Open): void {
@@ -162,6 +180,26 @@ export function agentClientContract(name: string, open: Open): void {
       }
       abort.abort();
       await vi.waitFor(() => expect(agent.asked).toContain("the command has ended"));
+    });
+
+    it("streams a disk as it comes, and tells the agent when nobody wants it", async () => {
+      const { guestUid } = anAssignment();
+      const pieces = [];
+      for await (const { totalBytes, bytes } of client().exportDisk(guestUid, "", never())) {
+        pieces.push([totalBytes, [...bytes]]);
+      }
+      expect(pieces).toEqual([
+        [0, []],
+        [3, [0, 255, 10]],
+      ]);
+      expect(agent.asked[0]).toEqual([guestUid, ""]);
+      agent.asked.length = 0;
+      const abort = new AbortController();
+      for await (const { totalBytes } of client().exportDisk(guestUid, guestUid, abort.signal)) {
+        if (totalBytes > 0) break;
+      }
+      abort.abort();
+      await vi.waitFor(() => expect(agent.asked).toContain("the export has ended"));
     });
 
     it("passes on why a command cannot be run", async () => {

@@ -30,6 +30,7 @@ export function diskStoreContract(name: string, open: () => Promise<DiskStoreUnd
     changing();
     snapshots();
     cloning();
+    exporting();
     removing();
     refusing();
   });
@@ -162,6 +163,30 @@ function cloning(): void {
     );
     await expect(cancelled).rejects.toMatchObject({ kind: "cancelled" });
     expect(await subject.disks.list()).toEqual([A]);
+  });
+}
+
+function exporting(): void {
+  const never = (): AbortSignal => new AbortController().signal;
+
+  it("gives a disk away as bytes, and forgets the file", async () => {
+    await subject.disks.prepare(A, [data(3)]);
+    const { sizeBytes, read, remove } = await subject.disks.exportDisk(A, "", never());
+    let readBytes = 0;
+    for await (const bytes of read()) readBytes += bytes.length;
+    expect(readBytes).toBe(sizeBytes);
+    await remove();
+    await remove();
+    expect(await subject.disks.list()).toEqual([A]);
+  });
+
+  it("exports nothing that is not there, and nothing that nobody wants", async () => {
+    const gone = { kind: "not-found" };
+    await expect(subject.disks.exportDisk(A, "", never())).rejects.toMatchObject(gone);
+    await subject.disks.prepare(A, [data(3)]);
+    await expect(subject.disks.exportDisk(A, B, never())).rejects.toMatchObject(gone);
+    const cancelled = subject.disks.exportDisk(A, "", AbortSignal.abort());
+    await expect(cancelled).rejects.toMatchObject({ kind: "cancelled" });
   });
 }
 

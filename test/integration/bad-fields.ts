@@ -146,10 +146,10 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
   /[ .](takes_identity|quick_start)$/,
-  /[ .](read_only|force|gang|forward)$/,
+  /[ .](read_only|force|gang|forward|limit_network)$/,
   /[ .](attach_disks|grow_disks|snapshot|snapshot_memory|memory|disks_only|has_memory|is_new)$/,
   /^RegistryService\.JoinNode problems$/,
-  /last_exit\.message$|(change_)?error\.(message|metadata)$/,
+  /last_exit\.message$|((change_)?error|trouble)\.(message|metadata)$/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(uid|generation|status)/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(create|update)_time/,
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(operation_id|gang_id)$/,

@@ -6,10 +6,11 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { insideNamespace } from "./network-namespace.js";
 import { PATIENCE, Programs, type Started } from "./programs.js";
 
 const NAMESPACE = `inn-test-${process.pid}`;
-const INSIDE = ["ip", "netns", "exec", NAMESPACE];
+const INSIDE = insideNamespace(NAMESPACE);
 
 let programs: Programs;
 let canMake = false;
@@ -74,6 +75,34 @@ it("reach each other, also after a move, and leave nothing behind", async () => 
   expect(devices()).toHaveLength(2);
 
   for (const name of ["a", "b"]) expect((await inn("guest", "delete", name)).code).toBe(0);
+  expect(devices()).toEqual([]);
+});
+
+it("may be containers, with the addresses that the cluster gave them", async (context) => {
+  if (process.getuid?.() !== 0) context.skip("containers need root");
+  const both = ["--nodes", "1", "--engines", "qemu,container", "--bridge", "inn0"];
+  const cluster: Started = await programs.up("data", both);
+  const inn = (...args: readonly string[]) => programs.inn(cluster.address, ...args);
+  const size = ["--image", "rootfs", "--memory", "64MiB", "--cpu", "500m", "--network", "bridge"];
+  expect(await inn("guest", "create", "c", ...size)).toMatchObject({ code: 0 });
+  const { out } = await inn("guest", "get", "c");
+  const [, address = ""] = /ip address +([0-9.]+\/16)/.exec(out) ?? [];
+  const [, mac = ""] = /mac address +([0-9a-f:]+)/.exec(out) ?? [];
+  const inside = await inn("guest", "exec", "c", "--", "ip", "addr", "show", "dev", "eth0");
+  expect(inside.out).toContain(`inet ${address} `);
+  expect(inside.out).toContain(`link/ether ${mac} `);
+  // Its own kernel answers, to the host and to a guest of QEMU.
+  const [host = ""] = address.split("/");
+  const told = path.join(programs.directory, "user-data");
+  const ping = `ping -c 1 -W 1 ${host} >/dev/null`;
+  writeFileSync(told, `#!/bin/sh\nuntil ${ping}; do sleep 0.2; done; echo reached >/dev/console\n`);
+  const pinging = ["guest", "create", "b", ...SIZE, "--mode", "hybrid", "--user-data", told];
+  expect((await inn(...pinging)).code).toBe(0);
+  await vi.waitFor(async () => {
+    expect((await inn("guest", "logs", "b")).out).toMatch(/^reached/m);
+  }, PATIENCE);
+  expect(devices()).toHaveLength(2);
+  for (const name of ["b", "c"]) expect((await inn("guest", "delete", name)).code).toBe(0);
   expect(devices()).toEqual([]);
 });
 

@@ -22,9 +22,10 @@ import { grpcBlobPeers } from "./api/grpc-blob-peers.js";
 import type { AgentSettings } from "./config.js";
 import { connectControllers } from "./connect-controllers.js";
 import { createFileDiskStore } from "./disks/file-disk-store.js";
+import { whyNoBridge } from "./engines/bridge-device.js";
 import { createContainerEngine } from "./engines/container/container-engine.js";
 import { GuestIds } from "./engines/guest-ids.js";
-import { whyNoBridge } from "./engines/qemu/copy-tap.js";
+import { whyNoTap } from "./engines/qemu/copy-tap.js";
 import { createQemuEngine } from "./engines/qemu/qemu-engine.js";
 import { createSimEngine } from "./engines/sim/sim-engine.js";
 import { hostCapacity } from "./host/capacity.js";
@@ -139,7 +140,9 @@ function createEngines(
       const containers = path.join(directory, "containers");
       const { forwardHost } = settings;
       const limits = { guestIds, diskMib: settings.containerDiskMib };
-      const options = { stateDir: containers, clock, log, probeRootfs, forwardHost, ...limits };
+      const bridge = settings.bridge || undefined;
+      const network = { forwardHost, bridge };
+      const options = { stateDir: containers, clock, log, probeRootfs, ...network, ...limits };
       engines.set("container", createContainerEngine(options));
     } else {
       engines.set("sim", createSimEngine({ stateDirectory: path.join(directory, "sim"), clock }));
@@ -155,8 +158,9 @@ function hostOf(address: string): string {
 /** Told only where it works. @throws `unavailable` saying why it does not. */
 function bridgeOf({ bridge, engines }: AgentSettings): { readonly bridge?: string } {
   if (bridge === "") return {};
-  const isReal = engines.split(",").includes("qemu");
-  const why = isReal ? whyNoBridge(bridge) : undefined;
+  const names = engines.split(",");
+  const whyNot = names.includes("container") ? whyNoBridge(bridge) : undefined;
+  const why = whyNot ?? (names.includes("qemu") ? whyNoTap(bridge) : undefined);
   if (why !== undefined) throw unavailable("bridge", why);
   return { bridge };
 }

@@ -67,7 +67,7 @@ export function prepareCreation(
   refuseUnkeptLimit("guest.spec.limits.", image.value, input.spec);
   refuseDataDisks("guest.spec.data_disks", image.value, input.spec.dataDisks);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
-  const spec = withPorts(context.ids, image.value, withDiskOf(image.value, input.spec));
+  const spec = withPorts(context.ids, withDiskOf(image.value, input.spec));
   const guest = newGuest(context, { ...input, spec });
   const operation = newOperation(context, guest, input.kind ?? "create");
   return {

@@ -13,7 +13,6 @@ import {
   type GuestNetwork,
   type GuestSpec,
   type IdSource,
-  type Image,
   invalidField,
   macAddressOf,
   type PortForward,
@@ -28,20 +27,16 @@ const FIELD = "guest.spec.forwards";
 export const BRIDGE_SUBNET_DEFAULT = "10.77.0.0/16";
 
 /** The spec with a port for each forward that names none. @throws `invalid`. */
-export function withPorts(ids: IdSource, { id, manifest }: Image, spec: GuestSpec): GuestSpec {
+export function withPorts(ids: IdSource, spec: GuestSpec): GuestSpec {
   const { forwards = [] } = spec;
-  refuseBridge(id, manifest, spec);
+  refuseForwardsOnBridge(spec);
   if (forwards.length === 0) return spec;
   const taken = new Set(forwards.filter(({ hostPort }) => hostPort !== 0).map(portName));
   return { ...spec, forwards: forwards.map((each) => withPort(ids, each, taken)) };
 }
 
-function refuseBridge(id: string, { kind }: Image["manifest"], spec: GuestSpec): void {
+function refuseForwardsOnBridge(spec: GuestSpec): void {
   if (spec.isBridged !== true) return;
-  const field = "guest.spec.network_kind";
-  if (kind === "rootfs") {
-    throw invalidField(field, "bridge", `user for image ${id}: a container has no network yet`);
-  }
   if ((spec.forwards ?? []).length === 0) return;
   const allowed = "none on a bridge, where the guest is reached by an address of its own";
   throw invalidField(FIELD, `${spec.forwards?.length ?? 0} forwards`, allowed);

@@ -25,6 +25,7 @@ import { openInput } from "./console-input.js";
 import { ConsoleParts } from "./console-parts.js";
 import type { ContainerDirectory, Launched } from "./container-directory.js";
 import { execInContainer } from "./container-exec.js";
+import type { ContainerVeth } from "./container-veth.js";
 import { exitOf } from "./exit-reason.js";
 import type { Holder } from "./holder.js";
 import { runtimeVerb, type Verb } from "./runtime.js";
@@ -37,6 +38,8 @@ export interface ContainerCopyParts {
   readonly holder: Pick<Holder, "gone" | "release">;
   readonly launched: Launched;
   readonly pid: number | undefined;
+  /** Its device on a bridge, if it has one. */
+  readonly veth: ContainerVeth;
   /** Nothing of it is left that its user ids could reach. */
   readonly freeIds: () => void;
   readonly clock: Clock;
@@ -83,11 +86,12 @@ export class ContainerCopy implements EngineCopy {
 
   async setResources(resources: CopyResources): Promise<void> {
     this.#refuseIfEnded();
-    const { launched, directory, cgroup } = this.#parts;
+    const { launched, directory, cgroup, veth } = this.#parts;
     refuseMoreThan(launched, resources);
     if (cgroup.memoryBytes > resources.memoryMib * MIB) throw notGivenBack(resources);
     const file = await directory.writeLimits(limitsOf(resources, canLimitSwap()));
     await this.#do({ act: "update", file });
+    await veth.limit(resources.limits);
   }
 
   /** @throws `precondition`: it has none, and its engine refused to launch one with some. */
@@ -183,8 +187,9 @@ export class ContainerCopy implements EngineCopy {
   }
 
   async #remove(): Promise<void> {
-    const { directory, cgroup, clock } = this.#parts;
+    const { directory, cgroup, veth, clock } = this.#parts;
     await cgroup.end(clock);
+    await veth.remove();
     await directory.remove();
     this.#parts.freeIds();
     this.#isRemoved = true;

@@ -18,6 +18,7 @@ import {
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
 import { GuestIds } from "../guest-ids.js";
+import { whyNoNetLimit } from "../net-limit.js";
 import { sweepOrphanGroups } from "../orphan-groups.js";
 import { roundedStart } from "../rounded-start.js";
 import { bundleConfig } from "./bundle.js";
@@ -25,6 +26,7 @@ import { Cgroup, canLimitSwap } from "./cgroup.js";
 import { ContainerCopy, cannotMove } from "./container-copy.js";
 import { ContainerDirectory, type Launched } from "./container-directory.js";
 import { leadPorts } from "./container-network.js";
+import { ContainerVeth } from "./container-veth.js";
 import { Holder, NO_HOLDER } from "./holder.js";
 import { openFilesMax } from "./open-files.js";
 import { type HostMeans, type Probed, probeMeans, whyNoNetwork } from "./probe.js";
@@ -39,6 +41,8 @@ export interface ContainerEngineOptions {
   readonly probeRootfs: string;
   /** IP address on which ports lead to guests; undefined = this host only. */
   readonly forwardHost?: string;
+  /** Bridge of the host that guests may be on; undefined = none. */
+  readonly bridge?: string | undefined;
   /** Where the user ids of guests come from; undefined = the ids that are so by default. */
   readonly guestIds?: GuestIds;
   /** What a container may write that does not say how much, in MiB; undefined = 1024. */
@@ -93,6 +97,7 @@ class ContainerEngine implements Engine {
       canSetMemory: true,
       startMs: this.#startMs,
       ...(networkProblem === undefined ? { canForward: true } : {}),
+      ...(await this.#canLimitNetwork()),
     } as const;
     const all = [...problems, ...(networkProblem === undefined ? [] : [networkProblem])];
     if (means.storage === "plain") all.push(DISK_UNLIMITED);
@@ -126,6 +131,12 @@ class ContainerEngine implements Engine {
     for (const copy of this.#copies.values()) copy.release();
     this.#copies.clear();
     return Promise.resolve();
+  }
+
+  /** What the engine for QEMU complains about where both are offered. */
+  async #canLimitNetwork(): Promise<{ canLimitNetwork?: true }> {
+    if (this.options.bridge === undefined) return {};
+    return (await whyNoNetLimit()) === undefined ? { canLimitNetwork: true } : {};
   }
 
   #probeOnce(): Promise<Probed> {
@@ -176,13 +187,24 @@ class ContainerEngine implements Engine {
       const start = { directory, runtime, rootPath, isOverlay, ids, hasNetwork, clock };
       const holder = await Holder.start(start);
       if (hasNetwork) await leadPorts(directory, forwards, this.options.forwardHost ?? LOCAL);
+      if (holder !== undefined) await this.#connect(launch, directory);
       return await this.#copyOf(directory, holder);
     } catch (error) {
       await cgroup.end(clock);
+      await new ContainerVeth(directory.name).remove();
       await directory.remove();
       this.#ids.free(own, directory.path);
       throw error;
     }
+  }
+
+  /** @throws `precondition` (NO_BRIDGE) where there is none. */
+  async #connect(launch: CopyLaunch, directory: ContainerDirectory): Promise<void> {
+    if (launch.network?.ipAddress === undefined) return;
+    const { bridge } = this.options;
+    if (bridge === undefined) throw noBridge(launch);
+    const pid = await directory.pid();
+    if (pid !== undefined) await new ContainerVeth(directory.name).make(bridge, pid, launch);
   }
 
   #diskMibOf({ diskMib = 0 }: CopyLaunch, storage: RootStorage): number {
@@ -199,7 +221,8 @@ class ContainerEngine implements Engine {
     const freeIds = (): void => {
       if (range !== undefined) this.#ids.free(range, directory.path);
     };
-    const parts = { directory, pid, launched, clock, log, cgroup: new Cgroup(name), freeIds };
+    const [cgroup, veth] = [new Cgroup(name), new ContainerVeth(name)];
+    const parts = { directory, pid, launched, clock, log, cgroup, veth, freeIds };
     const copy = new ContainerCopy({ ...parts, holder: holder ?? NO_HOLDER });
     this.#copies.set(name, copy);
     void copy.ended.then(() => this.#copies.delete(name));
@@ -249,6 +272,11 @@ const DISK_UNLIMITED =
 function diskNotLimited(diskMib: number) {
   const message = `this node cannot hold a container to ${diskMib} MiB: ${DISK_UNLIMITED}`;
   return precondition("DISKS_NOT_SUPPORTED", message, { diskMib: String(diskMib) });
+}
+
+function noBridge({ guestUid }: CopyRef) {
+  const message = "this node offers no bridge that the guest could be on";
+  return precondition("NO_BRIDGE", message, { guestUid });
 }
 
 function noDisks(count: number) {

@@ -1,65 +1,19 @@
-/**
- * The network device of one copy on a bridge of the host. QEMU may not start programs, so it is
- * made for it before, and removed with the copy. Its name follows from the copy's: an agent that
- * starts again finds it.
- */
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+/** The device of a QEMU guest on a bridge. QEMU may not start programs, so it is made before. */
 import { existsSync } from "node:fs";
-import { promisify } from "node:util";
-import { allLimits, type GuestLimits, limitsNetwork, unavailable } from "@innkeeper/core";
-import { NetLimit } from "../net-limit.js";
+import type { GuestLimits } from "@innkeeper/core";
+import { BridgeDevice, ip, whyNoBridge } from "../bridge-device.js";
 
-const IP_TIMEOUT_MS = 10_000;
-/** What the kernel takes. */
-const NAME_LENGTH_MAX = 15;
-const PREFIX = "inn";
-
-export class CopyTap {
-  readonly name: string;
-
-  constructor(copyName: string) {
-    const hash = createHash("sha256").update(copyName).digest("hex");
-    this.name = `${PREFIX}${hash}`.slice(0, NAME_LENGTH_MAX);
-  }
-
+export class CopyTap extends BridgeDevice {
   /** On the bridge and up. @throws `unavailable` with what the system says. */
   async make(bridge: string, limits?: Partial<GuestLimits>): Promise<void> {
     await this.remove();
     await ip(["tuntap", "add", "dev", this.name, "mode", "tap"]);
-    await ip(["link", "set", "dev", this.name, "master", bridge, "up"]);
-    if (limitsNetwork(limits)) await this.limit(limits);
-  }
-
-  /** What goes over it in each second; nothing where there is none. */
-  async limit(limits: Partial<GuestLimits> | undefined): Promise<void> {
-    if (this.#exists) await new NetLimit(this.name).set(allLimits(limits));
-  }
-
-  /** Idempotent. */
-  async remove(): Promise<void> {
-    await new NetLimit(this.name).remove();
-    if (this.#exists) await ip(["link", "delete", "dev", this.name]);
-  }
-
-  get #exists(): boolean {
-    return existsSync(`/sys/class/net/${this.name}`);
+    await this.connect(bridge, limits);
   }
 }
 
-/** Why guests cannot be on this bridge; undefined = they can. */
-export function whyNoBridge(bridge: string): string | undefined {
-  if (process.getuid?.() !== 0) return "a bridge needs an agent that runs as root";
-  if (!existsSync(`/sys/class/net/${bridge}/bridge`)) return `${bridge} is no bridge of this host`;
-  if (!existsSync("/dev/net/tun")) return "this host has no /dev/net/tun";
-  return undefined;
-}
-
-async function ip(args: readonly string[]): Promise<void> {
-  try {
-    await promisify(execFile)("ip", args, { timeout: IP_TIMEOUT_MS });
-  } catch (error) {
-    const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
-    throw unavailable("bridge", `ip ${args.join(" ")}: ${said || String(error)}`, error);
-  }
+/** Why QEMU guests cannot be on this bridge; undefined = they can. */
+export function whyNoTap(bridge: string): string | undefined {
+  const why = whyNoBridge(bridge);
+  return why ?? (existsSync("/dev/net/tun") ? undefined : "this host has no /dev/net/tun");
 }

@@ -30,6 +30,8 @@ export interface JournalEntry {
   readonly restartAtMs: number | undefined;
   /** The epoch whose copy has begun as a snapshot; absent = none. */
   readonly restoredEpoch?: number | undefined;
+  /** The epoch whose copy has begun by booting, and is watched until it is up; absent = none. */
+  readonly bootedEpoch?: number | undefined;
   readonly updatedAtMs: number;
 }
 

@@ -16,7 +16,7 @@ let from: number;
 
 beforeEach(() => {
   clock = new FakeClock();
-  watch = new BootWatch(clock);
+  watch = new BootWatch(clock, 1);
   copy = new FakeEngine().place({ guestUid: "g", epoch: 1 }, "running");
   [printed, from] = ["", 0];
   copy.readConsole = (offset, bytesMax = 3) => {
@@ -47,6 +47,13 @@ it("ends a guest that does not, and says why", async () => {
     reason: "boot-timeout",
     message: 'it did not print "login: " within 1000 ms and was ended',
   });
+});
+
+it("does not watch a copy that has not begun by booting", async () => {
+  watch = new BootWatch(clock, undefined);
+  watch.begin(copy, READY);
+  await clock.advance(10_000);
+  expect(copy.state).toBe("running");
 });
 
 it("does not count the time in which a guest stands still", async () => {

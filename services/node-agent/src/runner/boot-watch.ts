@@ -1,13 +1,16 @@
 /**
  * Whether a guest comes up: waits for what its image prints then, and counts only the time in which
- * it runs. Who is adopted or was received from elsewhere is not watched: it has been up.
+ * it runs. A copy that a former agent launched is watched again, with all of the time: what it has
+ * printed is still there. One that was received, or began as a snapshot with memory, is not: it has
+ * been up.
  */
-import type { Clock, CopyExit, EngineCopy, ReadySign } from "@innkeeper/core";
+import type { Clock, CopyExit, CopyLaunch, EngineCopy, ReadySign } from "@innkeeper/core";
 
 const POLL_MS = 250;
 const READ_BYTES = 64 * 1024;
 
 export class BootWatch {
+  #epoch: number | undefined;
   #copy: EngineCopy | undefined;
   #offset = 0;
   #tail = "";
@@ -15,12 +18,29 @@ export class BootWatch {
   #late: CopyExit | undefined;
   #cancel: () => void = () => undefined;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    epoch: number | undefined,
+  ) {
+    this.#epoch = epoch;
+  }
+
+  /** Whose copy has begun by booting. */
+  get epoch(): number | undefined {
+    return this.#epoch;
+  }
+
+  /** A copy is about to begin so. @returns it. */
+  expect(launch: CopyLaunch): CopyLaunch {
+    const goesOn = launch.isIncoming || launch.restore?.statePath !== undefined;
+    this.#epoch = goesOn ? undefined : launch.epoch;
+    return launch;
+  }
 
   /** Ends the copy when it is late; `toldOf` says so then. */
   begin(copy: EngineCopy, ready: ReadySign | undefined): void {
     this.end();
-    if (ready === undefined) return;
+    if (ready === undefined || copy.ref.epoch !== this.#epoch) return;
     [this.#copy, this.#offset, this.#tail, this.#ranForMs] = [copy, 0, "", 0];
     this.#later(copy, ready);
   }

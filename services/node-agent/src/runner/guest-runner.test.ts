@@ -306,6 +306,32 @@ describe("after a restart of the agent", () => {
     expect(report(runner)).toBe("backing-off");
   });
 
+  it.each([
+    [1, "ended", "boot-timeout"],
+    [undefined, "running", undefined],
+  ])("watches whether an adopted copy comes up, if it booted: epoch %s", async (...row) => {
+    const [bootedEpoch, state, reason] = row;
+    const copy = engine.place({ guestUid: anAssignment().guestUid, epoch: 1 }, "running");
+    copy.readConsole = (nextOffset) => Promise.resolve({ bytes: new Uint8Array(), nextOffset });
+    const manifest = { ...anImage().manifest, ready: { text: "up", withinMs: 1000 } };
+    const assignment = { image: manifest, restartPolicy: { when: "never" } } as const;
+    const entry = aJournalEntry({ assignment, bootedEpoch });
+    const runner = new GuestRunner(context(), entry, copy);
+    runner.kick();
+    await clock.advance(2000);
+    expect([copy.state, runner.report().lastExit?.reason]).toEqual([state, reason]);
+  });
+
+  it("notes that a copy boots, and that one which goes on with its memory does not", async () => {
+    const guestUid = anAssignment().guestUid;
+    await started();
+    expect(disk.entries.get(guestUid)?.bootedEpoch).toBe(1);
+    const received = runnerOf(freshEntry({ desired: "incoming", epoch: 2 }));
+    received.proceed(Promise.resolve());
+    await settle();
+    expect(disk.entries.get(guestUid)).toMatchObject({ launchedEpoch: 2, bootedEpoch: undefined });
+  });
+
   it("tells again where an adopted copy waits for its stream", async () => {
     const copy = engine.place({ guestUid: anAssignment().guestUid, epoch: 1 }, "incoming");
     const entry = aJournalEntry({ assignment: { desired: "incoming" } });

@@ -82,7 +82,7 @@ export class GuestRunner {
     this.#launchedWith = entry.launchedWith;
     this.#disks = new GuestDisks(context, entry.restoredEpoch);
     this.#resources = new ResourceSetter(context, () => this.kick());
-    this.#boot = new BootWatch(context.clock);
+    this.#boot = new BootWatch(context.clock, entry.bootedEpoch);
     this.#former = new FormerCopy(context.clock);
     if (adopted) this.#attach(adopted);
     else if (entry.launchedEpoch !== undefined) this.#remember(LOST_COPY, entry.launchedEpoch);
@@ -282,20 +282,19 @@ export class GuestRunner {
   }
 
   async #launch(isIncoming: boolean): Promise<void> {
-    const { clock, journal } = this.context;
     const assignment = this.#assignment;
     const sources = await this.#prepare(assignment);
     if (this.#assignment !== assignment) return;
     const { restoredEpoch } = this.#disks;
-    this.#memory = afterLaunch(this.#memory, assignment, clock.nowMs());
+    this.#memory = afterLaunch(this.#memory, assignment, this.context.clock.nowMs());
     try {
-      const launch = copyLaunch(assignment, { ...(await sources()), isIncoming });
+      const prepared = { ...(await sources()), isIncoming };
+      const launch = this.#boot.expect(copyLaunch(assignment, prepared));
       this.#disks.restoredEpoch = assignment.restore?.epoch;
       this.#launchedWith = { vcpuCount: launch.vcpuCount, memoryMib: launch.memoryMib };
-      await journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
+      await this.context.journal.put([{ ...this.#entry(), launchedEpoch: assignment.epoch }]);
       const copy = await this.#engine().launch(launch);
       this.#attach(copy, appliedBy(assignment));
-      if (!isIncoming) this.#boot.begin(copy, assignment.image.ready);
       if (isIncoming) this.#incomingUri = await this.#copy?.listen();
     } catch (error) {
       const { message } = toDomainError(error);
@@ -334,6 +333,7 @@ export class GuestRunner {
   #attach(copy: EngineCopy, applied?: AppliedResources): void {
     this.#copy = copy;
     this.#resources.attach(copy, applied);
+    this.#boot.begin(copy, this.#assignment.image.ready);
     copy.onChange(() => this.kick());
     copy.onTrouble?.(() => this.context.onChanged(this.guestUid));
     void copy.ended.then((exit) => this.#onEnded(copy, exit));
@@ -393,6 +393,7 @@ export class GuestRunner {
       launchedWith: this.#launchedWith,
       ...this.#memory,
       restoredEpoch: this.#disks.restoredEpoch,
+      bootedEpoch: this.#boot.epoch,
       updatedAtMs: this.context.clock.nowMs(),
     };
   }

@@ -15,6 +15,7 @@ const PROGRAMS = {
     objcopy: "binutils",
     runc: "runc",
     perl: "perl-base",
+    "mkfs.ext4": "e2fsprogs",
     slirp4netns: "slirp4netns",
   },
 };

@@ -7,7 +7,7 @@
  * makes its sockets there while it starts, and nothing after that. So an agent that reads a file
  * there is led nowhere else by a guest that has broken out.
  */
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type CopyRef, unavailable } from "@innkeeper/core";
@@ -24,6 +24,8 @@ export const COPY_FILES = {
   console: "console.log",
   errors: "qemu.log",
   pid: "qemu.pid",
+  /** JSON: the directories that are open in QEMU, in the order of their descriptors. */
+  handed: "handed.json",
   /** There from the launch of a receiving copy until it is first resumed. */
   incoming: "incoming",
 } as const;
@@ -84,7 +86,17 @@ export class CopyDirectory {
     if (userId !== undefined) await chown(file, userId, userId);
   }
 
-  async notePid(pid: number): Promise<void> {
+  /** None where QEMU runs as the agent does. */
+  handed(): readonly string[] {
+    try {
+      return JSON.parse(readFileSync(this.file("handed"), "utf8")) as readonly string[];
+    } catch {
+      return [];
+    }
+  }
+
+  async noteProcess(pid: number, handed: readonly string[]): Promise<void> {
+    await this.write(COPY_FILES.handed, Buffer.from(JSON.stringify(handed)));
     await this.write(COPY_FILES.pid, Buffer.from(`${pid}\n`));
   }
 

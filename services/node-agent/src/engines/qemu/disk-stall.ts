@@ -14,7 +14,8 @@ const LOOK_MS = 500;
 
 export interface DiskStallParts {
   readonly qmp: QmpClient;
-  readonly pid: number;
+  /** Where a file of QEMU's is. */
+  readonly found: (name: string) => string;
   readonly clock: Clock;
   /** It has begun or ended. */
   readonly onChange: () => void;
@@ -77,10 +78,10 @@ export class DiskStall {
 
   /** Of the fullest file system that one of its disks is on, as the guest's user has it. */
   async #freeMib(): Promise<number> {
-    const { qmp, pid } = this.parts;
+    const { qmp, found } = this.parts;
     const files = await writtenFiles(qmp);
     const free = files.map(async (file) => {
-      const { bavail, bsize } = await statfs(file.replace("/proc/self/", `/proc/${pid}/`));
+      const { bavail, bsize } = await statfs(found(file));
       return Math.floor((bavail * bsize) / MIB);
     });
     return Math.min(...(await Promise.all(free)));

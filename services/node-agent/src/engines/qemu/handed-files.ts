@@ -1,26 +1,18 @@
 /**
  * The files of a launch as QEMU sees them when it runs as a user of its own: it cannot walk to
  * them, for the directories above them are closed to it, so it gets the directories that hold them
- * as open descriptors, and names that begin there. A running QEMU is asked for what it got, so an
- * agent that starts again knows it too.
+ * as open descriptors, and names that begin there. What it got is noted in the copy's directory, so
+ * an agent that starts again knows it too.
  *
  * H1 What QEMU writes belongs to its user and to nobody else; what it only reads stays root's.
  */
-import {
-  chmodSync,
-  chownSync,
-  lchownSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, chownSync, lchownSync, lstatSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import type { CopyDisk, CopyLaunch, CopySnapshot } from "@innkeeper/core";
+import type { CopyDirectory } from "./copy-directory.js";
 
 /** After the three that every process has. */
 export const FIRST_DESCRIPTOR = 3;
-const DESCRIPTORS_MAX = 6;
 const WALKABLE = 0o001;
 const READABLE = 0o004;
 
@@ -48,16 +40,26 @@ export function handOver(
   }
   for (const each of directories) open(each, WALKABLE);
   for (const file of written) open(path.dirname(file), WALKABLE);
-  const names = directories.map((each, index) => ({ each, descriptor: FIRST_DESCRIPTOR + index }));
-  return { directories, launch: withPaths(launch, (file) => nameIn(names, file)) };
+  return { directories, launch: withPaths(launch, (file) => nameIn(directories, file)) };
 }
 
 /** Files that a running QEMU is told of. */
 export class HandedFiles {
+  readonly #directories: readonly string[];
+
   constructor(
-    private readonly pid: number,
+    private readonly directory: Pick<CopyDirectory, "path" | "handed">,
     private readonly userId: number | undefined,
-  ) {}
+  ) {
+    this.#directories = directory.handed();
+  }
+
+  /** Where the agent finds a file, by the name that QEMU has for it. */
+  found(name: string): string {
+    const [, descriptor, rest = ""] = /^\/proc\/self\/fd\/([0-9]+)\/(.+)$/.exec(name) ?? [];
+    const above = this.#directories[Number(descriptor) - FIRST_DESCRIPTOR];
+    return above === undefined ? path.resolve(this.directory.path, name) : path.join(above, rest);
+  }
 
   disks(disks: readonly CopyDisk[]): readonly CopyDisk[] {
     return disks.map((disk) => ({ ...disk, path: this.#hand(disk.path) }));
@@ -72,12 +74,7 @@ export class HandedFiles {
     if (this.userId === undefined) return file;
     give(file, this.userId);
     open(path.dirname(file), WALKABLE);
-    const descriptors = [...Array(DESCRIPTORS_MAX).keys()].map((each) => each + FIRST_DESCRIPTOR);
-    const names = descriptors.flatMap((descriptor) => {
-      const each = linkedBy(`/proc/${this.pid}/fd/${descriptor}`);
-      return each === undefined ? [] : [{ each, descriptor }];
-    });
-    return nameIn(names, file);
+    return nameIn(this.#directories, file);
   }
 }
 
@@ -117,15 +114,11 @@ function withPaths(launch: CopyLaunch, see: (file: string) => string): CopyLaunc
   };
 }
 
-interface Handed {
-  readonly each: string;
-  readonly descriptor: number;
-}
-
-function nameIn(handed: readonly Handed[], file: string): string {
-  const found = handed.find(({ each }) => isBelow(file, each));
-  if (found === undefined) return file;
-  return `/proc/self/fd/${found.descriptor}/${path.relative(found.each, file)}`;
+function nameIn(directories: readonly string[], file: string): string {
+  const index = directories.findIndex((each) => isBelow(file, each));
+  const above = directories[index];
+  if (above === undefined) return file;
+  return `/proc/self/fd/${FIRST_DESCRIPTOR + index}/${path.relative(above, file)}`;
 }
 
 function isBelow(file: string, directory: string): boolean {
@@ -142,14 +135,6 @@ function give(file: string, userId: number): void {
 function open(file: string, bits: number): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode;
   if (mode !== undefined && (mode & bits) !== bits) chmodSync(file, (mode | bits) & 0o7777);
-}
-
-function linkedBy(link: string): string | undefined {
-  try {
-    return readlinkSync(link);
-  } catch {
-    return undefined;
-  }
 }
 
 function namesIn(directory: string): string[] {

@@ -91,11 +91,11 @@ export class QemuCopy implements EngineCopy {
     this.ref = parts.directory.ref;
     this.pid = parts.process.pid;
     this.#isIncoming = parts.isIncoming;
-    this.#files = new HandedFiles(this.pid, parts.user?.id);
+    this.#files = new HandedFiles(parts.directory, parts.user?.id);
     this.#console = new ConsoleLog(parts.directory.file("console"));
     const { qmp, clock } = parts;
     const onChange = (): void => this.#onTrouble();
-    this.#stall = new DiskStall({ qmp, pid: this.pid, clock, onChange });
+    this.#stall = new DiskStall({ qmp, clock, onChange, found: (name) => this.#files.found(name) });
     parts.qmp.onEvent((event) => this.#take(event));
     this.ended = this.#watchEnd();
     this.#trimLater();

@@ -230,7 +230,7 @@ class QemuEngine implements Engine {
     const opened = [...handed.directories, ...(statePath === undefined ? [] : [statePath])];
     const process = await QemuProcess.start({ command, opened, directory, clock });
     try {
-      await directory.notePid(process.pid);
+      await directory.noteProcess(process.pid, handed.directories);
       this.#limit(launch, process.pid, acceleration);
       const qmp = await this.#connect(directory, process);
       if (user !== undefined) await directory.close();

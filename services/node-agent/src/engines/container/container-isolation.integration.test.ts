@@ -70,6 +70,7 @@ describe.runIf(process.getuid?.() === 0)("two containers of one image", () => {
   it("may each fill what it can write to, and no more: the other one writes on", async () => {
     const beats = "i=0; while sleep 0.1; do i=$((i + 1)); echo $i > /beat && echo beat $i; done";
     const neighbour = await launch(beats);
+    await untilSays(neighbour, /^beat 1$/m);
     const freeBefore = freeBytes();
     const fill = "dd if=/dev/zero of=/full bs=1M 2>&1; echo filled; df -k / | tail -1; sleep 60";
     const hog = await launch(fill, { diskMib: 32 });

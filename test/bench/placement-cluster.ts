@@ -11,8 +11,11 @@ import {
 } from "@innkeeper/core";
 import { aNode, Prng } from "@innkeeper/core/testing";
 
-export const SCENARIOS = ["plain", "filters", "affinity"] as const;
-/** Resources only; with labels and taints; with anti-affinity and rack spread as well. */
+export const SCENARIOS = ["plain", "filters", "affinity", "gang"] as const;
+/**
+ * Resources only; with labels and taints; with anti-affinity and rack spread as well; the same for
+ * gangs of 8 guests that go and come together, all or none.
+ */
 export type Scenario = (typeof SCENARIOS)[number];
 
 const GUESTS_PER_NODE = 20;
@@ -20,6 +23,7 @@ const GUESTS_PER_APP = 20;
 const NODES_PER_RACK = 40;
 const FLAVOURS = 200;
 const NOWHERE = -1;
+const GANG_SIZE = 8;
 
 export interface Decision {
   readonly request: PlacementRequest;
@@ -58,8 +62,12 @@ export class SimulatedCluster {
       const app = apps[index % apps.length] as Pick<Guest, "labels" | "rules">;
       const guest = { ...app, slot: NOWHERE, resources: this.#prng.pick(this.#flavours) };
       this.#guests.push(guest);
-      this.come({ guest, decision: this.#decisionFor(guest) });
+      this.come([{ guest, decision: this.#decisionFor(guest) }]);
     }
+  }
+
+  get #hasGroups(): boolean {
+    return this.scenario === "affinity" || this.scenario === "gang";
   }
 
   get placedShare(): number {
@@ -70,10 +78,22 @@ export class SimulatedCluster {
     return this.#guests.filter(({ slot }) => slot !== NOWHERE);
   }
 
-  /** Who leaves and what comes for them: drawn before anything is measured. */
-  draw(count: number): readonly Turn[] {
-    return Array.from({ length: count }, () => {
-      const guest = this.#prng.pick(this.#guests);
+  /** Guests that go and come together. */
+  get gangSize(): number {
+    return this.scenario === "gang" ? GANG_SIZE : 1;
+  }
+
+  /** Who leaves and what comes for them, gang by gang: drawn before anything is measured. */
+  draw(count: number): readonly (readonly Turn[])[] {
+    return Array.from({ length: count / this.gangSize }, () => this.#gang());
+  }
+
+  /** Of one app, which has no more guests than fit in one gang twice. */
+  #gang(): readonly Turn[] {
+    const first = this.#prng.integer(0, this.#guests.length - 1);
+    const apps = this.#guests.length / GUESTS_PER_APP;
+    return Array.from({ length: this.gangSize }, (_, member) => {
+      const guest = this.#guests[(first + member * apps) % this.#guests.length] as Guest;
       const resources = this.#prng.pick(this.#flavours);
       return { guest, decision: this.#decisionFor({ ...guest, resources }) };
     });
@@ -95,8 +115,10 @@ export class SimulatedCluster {
     return this.placer.choose(request, { seed, policy: "spread" });
   }
 
-  come({ guest, decision }: Turn): void {
-    this.settle(guest, this.choose(decision));
+  /** All of them, or none. */
+  come(gang: readonly Turn[]): void {
+    for (const { guest, decision } of gang) this.settle(guest, this.choose(decision));
+    if (gang.some(({ guest }) => guest.slot === NOWHERE)) for (const turn of gang) this.leave(turn);
   }
 
   settle(guest: Guest, slot: number): void {
@@ -108,7 +130,7 @@ export class SimulatedCluster {
     const { table, members } = this.placer;
     table.changeAt(guest.slot, guest.resources, sign);
     this.onChange(guest.slot, guest, sign);
-    if (this.scenario !== "affinity") return;
+    if (!this.#hasGroups) return;
     const nodeId = table.ids[guest.slot] as string;
     if (sign === 1) members.add(nodeId, { projectId: "p", labels: guest.labels });
     else members.remove(nodeId, { projectId: "p", labels: guest.labels });
@@ -152,7 +174,7 @@ export class SimulatedCluster {
         { kind: "apart", guestLabel, topology: "node", maxSkew: 0, isHard: true },
         { kind: "spread", guestLabel, topology: "rack", maxSkew: 1, isHard: false },
       ] as const;
-      const rules = { where, tolerations, groups: this.scenario === "affinity" ? groups : [] };
+      const rules = { where, tolerations, groups: this.#hasGroups ? groups : [] };
       return { labels: { app }, rules };
     });
   }

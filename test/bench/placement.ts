@@ -38,7 +38,7 @@ function measure(
   const cluster = new SimulatedCluster(nodes, scenario);
   runRound(cluster);
   const rates = Array.from({ length: ROUNDS }, () => runRound(cluster));
-  const latenciesUs = cluster.draw(DECISIONS_TIMED).map((turn) => timedUs(cluster, turn));
+  const latenciesUs = cluster.draw(DECISIONS_TIMED).flatMap((gang) => timedUs(cluster, gang));
   const rssMib = rounded(process.memoryUsage.rss() / 2 ** 20, 0);
   const baseline = runBaseline(cluster);
   say(`${name}: ${Math.round(cluster.placedShare * 1000) / 10} % of the guests are placed`);
@@ -54,36 +54,40 @@ function measure(
 function runRound(cluster: SimulatedCluster): number {
   const turns = cluster.draw(DECISIONS_PER_ROUND);
   const startedMs = cpuMs();
-  for (const turn of turns) {
-    cluster.leave(turn);
-    cluster.come(turn);
+  for (const gang of turns) {
+    for (const turn of gang) cluster.leave(turn);
+    cluster.come(gang);
   }
   return (DECISIONS_PER_ROUND * 1000) / (cpuMs() - startedMs);
 }
 
-function timedUs(cluster: SimulatedCluster, turn: Turn): number {
-  cluster.leave(turn);
-  const startedMs = performance.now();
-  const slot = cluster.choose(turn.decision);
-  const tookUs = (performance.now() - startedMs) * 1000;
-  cluster.settle(turn.guest, slot);
-  return tookUs;
+/** Of each decision of the gang. */
+function timedUs(cluster: SimulatedCluster, gang: readonly Turn[]): number[] {
+  for (const turn of gang) cluster.leave(turn);
+  return gang.map(({ guest, decision }) => {
+    const startedMs = performance.now();
+    const slot = cluster.choose(decision);
+    const tookUs = (performance.now() - startedMs) * 1000;
+    cluster.settle(guest, slot);
+    return tookUs;
+  });
 }
 
 /** Decisions per second of the plain loop; each is checked. */
 function runBaseline(cluster: SimulatedCluster): number {
   const plain = new PlainLoop(cluster);
   let [count, spentMs] = [0, 0];
-  for (const turn of cluster.draw(BASELINE_DECISIONS_MAX)) {
+  for (const gang of cluster.draw(BASELINE_DECISIONS_MAX)) {
     if (spentMs > BASELINE_CPU_MS) break;
-    cluster.leave(turn);
-    const startedMs = cpuMs();
-    const slot = plain.choose(turn.decision);
-    spentMs += cpuMs() - startedMs;
-    count += 1;
-    if (slot !== cluster.choose(turn.decision))
-      throw new Error("the table and the plain loop differ");
-    cluster.settle(turn.guest, slot);
+    for (const turn of gang) cluster.leave(turn);
+    for (const { guest, decision } of gang) {
+      const startedMs = cpuMs();
+      const slot = plain.choose(decision);
+      spentMs += cpuMs() - startedMs;
+      count += 1;
+      if (slot !== cluster.choose(decision)) throw new Error("the table and the plain loop differ");
+      cluster.settle(guest, slot);
+    }
   }
   return rounded((count * 1000) / spentMs);
 }

@@ -155,7 +155,7 @@ export const ANY_VALUE: readonly RegExp[] = [
   /(Create|Update|Explain)[A-Za-z]+ (request\.)?guests?\.(operation_id|gang_id)$/,
   /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
-  /UpdateGuest guest\.spec\.(image_id|mode|rules|resources|command_line|node_id)/,
+  /UpdateGuest guest\.spec\.(image_id|mode|rules|priority|resources|command_line|node_id)/,
   /UpdateGuest guest\.spec\.(desired_run_state|limits|data_disks)/,
   /UpdateGuest guest\.spec\.(forwards|seed|network_kind)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,

@@ -1,6 +1,6 @@
 /** Where guests go: as they say, else as their project, a project above it, or the cluster says. */
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { Programs, type Started } from "./programs.js";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { PATIENCE, Programs, type Started } from "./programs.js";
 
 const SIZE = ["--image", "tiny", "--memory", "32MiB", "--cpu", "100m"];
 
@@ -64,4 +64,34 @@ it("packs or spreads as the guest, its project or one above it wants", async () 
   const refused = await inn("guest", "create", "x", ...SIZE, "--policy", "best");
   expect(refused.code).toBe(2);
   expect(refused.err).toMatch(/--policy: "best" is not allowed; allowed: spread, pack, balanced/);
+});
+
+it("gives room to the greatest priority first, then to who has waited longest", async () => {
+  const large = ["--image", "tiny", "--memory", "32MiB", "--node", "n1"];
+  const { out } = await inn("node", "get", "n1", "-o", "json");
+  const { allocatable } = JSON.parse(out) as {
+    readonly allocatable: { readonly cpuMillis: string };
+  };
+  const most = `${Math.floor(Number(allocatable.cpuMillis) / 50) * 50}m`;
+  const create = ["guest", "create"];
+  const options = [...large, "--cpu", most];
+  expect((await inn(...create, "first", ...options)).code).toBe(0);
+  for (const [name, priority] of [
+    ["old", "0"],
+    ["young", "0"],
+    ["urgent", "10"],
+  ] as const) {
+    const waiting = await inn(...create, name, ...options, "--priority", priority, "--no-wait");
+    expect(waiting.code).toBe(0);
+  }
+  for (const [gone, next] of [
+    ["first", "urgent"],
+    ["urgent", "old"],
+    ["old", "young"],
+  ] as const) {
+    expect((await inn("guest", "delete", gone)).code).toBe(0);
+    await vi.waitFor(async () => {
+      expect((await inn("guest", "get", next)).out).toMatch(/phase +RUNNING/);
+    }, PATIENCE);
+  }
 });

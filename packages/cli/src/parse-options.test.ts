@@ -6,6 +6,7 @@ import {
   parseMs,
   parsePairs,
   parsePercent,
+  parseSigned,
 } from "./parse-options.js";
 
 describe("amounts of memory", () => {
@@ -57,6 +58,15 @@ describe("durations", () => {
 
   it.each(["", "10", "1.5s", "1d", "s"])("%j is refused, naming the option", (text) => {
     expect(() => parseMs("--timeout", text)).toThrow(/^--timeout: /);
+  });
+});
+
+describe("whole numbers of either sign", () => {
+  it("are read, and nothing else is", () => {
+    expect(parseSigned("--priority", "-5")).toBe(-5);
+    for (const text of ["", "1.5", "+1", "x", "--1"]) {
+      expect(() => parseSigned("--priority", text)).toThrow(/^--priority: /);
+    }
   });
 });
 

@@ -71,6 +71,11 @@ export function parseForward(
   return { protocol, hostPort: Number(hostPort), guestPort: Number(guestPort) };
 }
 
+export function parseSigned(option: string, text: string): number {
+  if (!/^-?[0-9]{1,9}$/.test(text)) throw invalidField(option, text, "a whole number");
+  return Number(text);
+}
+
 /** "1%", "0.25%" → hundredths of a percent. */
 export function parsePercent(option: string, text: string): number {
   const [, amount = ""] = /^([0-9]{1,3}(?:\.[0-9]{1,2})?) ?%$/.exec(text) ?? [];

@@ -16,6 +16,7 @@ import {
   parseMib,
   parseMs,
   parsePairs,
+  parseSigned,
 } from "../parse-options.js";
 import { attachToConsole, type ConsoleOptions } from "./guest-console.js";
 import { createMany, type ManyOptions } from "./guest-create-many.js";
@@ -42,6 +43,7 @@ interface CreateOptions extends ManyOptions, LimitOptions {
   readonly node: string;
   readonly where: string[];
   readonly policy?: string;
+  readonly priority: string;
   readonly tolerate: string[];
   readonly group: string[];
   readonly forward: string[];
@@ -99,6 +101,11 @@ function createCommand(guest: Command, register: Register): void {
     .option("--net-out <bytes>", "bytes that it sends a second at most; both on a bridge only")
     .option("--node <node>", "only this node", "")
     .option("--policy <policy>", "which node is best: spread, pack, balanced")
+    .option(
+      "--priority <number>",
+      "who gets room first when there is too little, -1000 to 1000",
+      "0",
+    )
     .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
     .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])
     .option("--group <rule...>", "to other guests, such as 'apart app=web by rack'", [])
@@ -255,6 +262,7 @@ async function newGuest(
         memoryMib: parseMib("--memory", options.memory),
         diskMib: options.disk === undefined ? 0 : parseMib("--disk", options.disk),
       },
+      priority: parseSigned("--priority", options.priority),
       limits: limitsOf(options),
       dataDisks: options.dataDisk.map((text) => parseDisk("--data-disk", text)),
       commandLine: options.append,

@@ -26,6 +26,7 @@ export function guestDetails(guest: Guest, { nowMs, usage, forwardHost }: GuestE
     ["memory", `${spec?.resources?.memoryMib ?? 0} MiB${nowText(usage?.memoryMib, " MiB")}`],
     ...keepingDetails(guest),
     ...networkDetails(guest, forwardHost),
+    ["priority", spec?.priority ? String(spec.priority) : ""],
     ["labels", labels.join(", ")],
     ["user data", spec?.seed ? `${spec.seed.userDataSize} bytes` : ""],
     ["command line", spec?.commandLine ?? ""],

@@ -26,6 +26,8 @@ export type DesiredRunState = (typeof DESIRED_RUN_STATES)[number];
 export const RESTART_WHEN = ["always", "on-failure", "never"] as const;
 export type RestartWhen = (typeof RESTART_WHEN)[number];
 
+export const PRIORITY_MAX = 1000;
+
 /** Restarts on the same node. The delay doubles from `backoffMsMin` up to `backoffMsMax`. */
 export interface RestartPolicy {
   readonly when: RestartWhen;
@@ -43,6 +45,8 @@ export interface GuestSpec {
   readonly mode: ModeRequest;
   readonly needs: GuestNeeds;
   readonly rules: PlacementRules;
+  /** Who gets room first when there is not enough; absent = 0, as for all guests of old. */
+  readonly priority?: number;
   readonly resources: Resources;
   /** Absent = none. */
   readonly limits?: GuestLimits;

@@ -9,6 +9,7 @@ import {
   NO_NEEDS,
   NO_RULES,
   type Placement,
+  PRIORITY_MAX,
   parseLabels,
   parseName,
   type Rejection,
@@ -89,6 +90,7 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
     mode: isModeUnset ? "auto" : parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO),
     needs: parseNeeds(`${field}.needs`, proto.needs),
     rules: proto.rules ? parsePlacementRules(`${field}.rules`, proto.rules) : NO_RULES,
+    ...parsePriority(`${field}.priority`, proto.priority),
     resources: parseGuestResources(`${field}.resources`, proto.resources),
     limits: parseLimits(`${field}.limits`, proto.limits),
     dataDisks: parseDataDisks(`${field}.data_disks`, proto.dataDisks),
@@ -106,6 +108,11 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
     stopTimeoutMs: parseDurationMs(`${field}.stop_timeout`, proto.stopTimeout, STOP_TIMEOUT),
     startCount: 1,
   };
+}
+
+function parsePriority(field: string, value: number): Pick<GuestSpec, "priority"> {
+  const priority = parseInteger(field, value, { min: -PRIORITY_MAX, max: PRIORITY_MAX });
+  return priority === 0 ? {} : { priority };
 }
 
 function parseNetworkKind(field: string, kind: NetworkKind): Pick<GuestSpec, "isBridged"> {
@@ -190,6 +197,7 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     mode: MODE_TO_PROTO[spec.mode],
     needs: needsToProto(spec.needs ?? NO_NEEDS),
     rules: placementRulesText(spec.rules ?? NO_RULES),
+    priority: spec.priority ?? 0,
     resources: spec.resources,
     limits: allLimits(spec.limits),
     dataDisks: [...(spec.dataDisks ?? [])],

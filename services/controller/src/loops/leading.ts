@@ -197,8 +197,16 @@ export class Leading {
     this.context.clock.schedule(WAKE_AFTER_MS, () => {
       this.#isWakeDue = false;
       if (this.#isOver) return;
-      for (const uid of this.context.mirror.guestsWithoutPlace()) this.#reconcile.enqueue(uid);
+      for (const { uid } of this.#waitingLongest()) this.#reconcile.enqueue(uid);
     });
+  }
+
+  /** Of those of one priority the oldest is asked first: nobody starves. */
+  #waitingLongest(): readonly Guest[] {
+    const { mirror } = this.context;
+    const found = [...mirror.guestsWithoutPlace()].map((uid) => mirror.guestByUid(uid)?.value);
+    const guests = found.filter((guest) => guest !== undefined);
+    return guests.sort((left, right) => left.createdAtMs - right.createdAtMs);
   }
 
   /** A guest without a place waits for a change; it is not tried again at once. */

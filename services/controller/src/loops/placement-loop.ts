@@ -1,8 +1,8 @@
 /**
- * Finds places for pending guests, many in one batch. What overcommit forbids is refused by the
- * store's counters, however old the snapshot was (I2). A guest that fits nowhere keeps the reasons
- * and is tried again when something changes. Guests of one gang get places together or wait
- * together.
+ * Finds places for pending guests, many in one batch, by priority. What overcommit forbids is
+ * refused by the store's counters, however old the snapshot was (I2). A guest that fits nowhere
+ * keeps the reasons and is tried again when something changes. Guests of one gang get places
+ * together or wait together.
  */
 import {
   allocatable,
@@ -21,6 +21,7 @@ import { portCounters } from "../commands/guest-network.js";
 import type { Versioned } from "../mirror/mirror.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews, PlacementTurn } from "./node-views.js";
+import { PlacementQueue } from "./placement-queue.js";
 import { placementRequest } from "./placement-request.js";
 import { type NoPlace, needsPlace, placed, summary, unplaced } from "./placement-status.js";
 
@@ -28,7 +29,7 @@ import { type NoPlace, needsPlace, placed, summary, unplaced } from "./placement
 const BATCH_MAX = 256;
 
 export class PlacementLoop {
-  readonly #queue = new Set<string>();
+  readonly #queue = new PlacementQueue();
   #isRunning = false;
 
   constructor(
@@ -39,7 +40,9 @@ export class PlacementLoop {
   ) {}
 
   enqueue(guestUid: string): void {
-    this.#queue.add(guestUid);
+    const guest = this.context.mirror.guestByUid(guestUid)?.value;
+    if (guest === undefined) return;
+    this.#queue.add(guestUid, guest.spec.priority ?? 0);
     if (this.#isRunning) return;
     this.#isRunning = true;
     queueMicrotask(() => void this.#drain());
@@ -47,7 +50,7 @@ export class PlacementLoop {
 
   async #drain(): Promise<void> {
     try {
-      while (this.#queue.size > 0) await this.#placeBatch();
+      while (!this.#queue.isEmpty) await this.#placeBatch();
     } catch (error) {
       this.context.log.warn({ error }, "placement failed and is tried again");
     } finally {
@@ -56,8 +59,7 @@ export class PlacementLoop {
   }
 
   async #placeBatch(): Promise<void> {
-    const uids = [...this.#queue].slice(0, BATCH_MAX);
-    for (const uid of uids) this.#queue.delete(uid);
+    const uids = this.#queue.take(BATCH_MAX);
     const transactions = this.#decideAll(uids);
     const results = await this.context.leader.commitAll(transactions);
     const newest = Math.max(0, ...results.map((each) => (each.isCommitted ? each.revision : 0)));

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import type { InnkeeperClient } from "@innkeeper/client";
 import { importImage, readImageSource } from "@innkeeper/client";
-import { type ChangeBatch, DomainError } from "@innkeeper/core";
+import { type Change, type ChangeBatch, DomainError, kindOf } from "@innkeeper/core";
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { Prng } from "@innkeeper/core/testing";
 import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
@@ -143,12 +143,17 @@ async function wholeHistory() {
   const abort = new AbortController();
   for await (const batch of store.changes(0, abort.signal)) {
     if (batch === "compacted") throw new Error("the change log is too short");
-    batches.push(batch);
+    batches.push({ ...batch, changes: batch.changes.filter(isLookedAt) });
     if (batch.revision >= revision) break;
   }
   abort.abort();
   await close();
   return { revision, counters, batches };
+}
+
+/** The checkers scan all records at each revision: thousands of operations would make that slow. */
+function isLookedAt({ key }: Change): boolean {
+  return ["guest", "node", "project"].includes(kindOf(key));
 }
 
 async function untilNothingRuns(): Promise<void> {

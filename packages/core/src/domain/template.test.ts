@@ -30,12 +30,6 @@ describe("the choice of a template", () => {
     expect(templateChoice(spec, IMAGE).why).toMatch(why);
   });
 
-  it("is refused for an image whose guests are waited for at boot", () => {
-    const { spec } = aGuest({ spec: { needs: QUICK } });
-    const manifest = { ...IMAGE.manifest, ready: { text: "up", withinMs: 1000 } };
-    expect(templateChoice(spec, { ...IMAGE, manifest }).why).toMatch(/print that they are up/);
-  });
-
   it("names the image whose guests cannot take an identity", () => {
     const { spec } = aGuest({ spec: { needs: QUICK, imageId: "old" } });
     const { why } = templateChoice(spec, anImage());

@@ -50,9 +50,6 @@ export function templateChoice(
   if (manifest.takesIdentity !== true) {
     return { why: `guests of image ${imageId} cannot take an identity while they run` };
   }
-  if (manifest.ready !== undefined) {
-    return { why: `guests of image ${imageId} are waited for until they print that they are up` };
-  }
   if (isBridged === true) return { why: "it is on a bridge" };
   if (dataDisks.length > 0) return { why: "it has disks beside the first" };
   const { memoryMib, diskMib } = resources;

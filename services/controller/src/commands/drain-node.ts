@@ -16,6 +16,7 @@ import type { NodeViews } from "../loops/node-views.js";
 import { placementRequest } from "../loops/placement-request.js";
 import { type CommandContext, mutate } from "./command-context.js";
 import { abilityToMove, whyNotMovable } from "./migrate-guest.js";
+import { newOperation } from "./new-operation.js";
 
 export interface DrainNodeInput {
   readonly nodeId: string;
@@ -96,25 +97,11 @@ function refuseSecond({ mirror }: CommandContext, nodeId: string): void {
 }
 
 function newDrain(
-  { clock, ids }: CommandContext,
+  context: CommandContext,
   nodeId: string,
   deadlineMs: number | undefined,
 ): Operation {
-  const nowMs = clock.nowMs();
-  const endsAtMs = deadlineMs === undefined ? undefined : nowMs + deadlineMs;
-  return {
-    id: ids.uuid(),
-    kind: "drain",
-    projectId: "",
-    guestId: "",
-    guestUid: "",
-    drain: { nodeId, deadlineMs: endsAtMs, entries: [] },
-    state: "running",
-    error: undefined,
-    message: "",
-    migration: undefined,
-    isCancelRequested: false,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
-  };
+  const operation = newOperation(context, undefined, "drain");
+  const endsAtMs = deadlineMs === undefined ? undefined : operation.createdAtMs + deadlineMs;
+  return { ...operation, drain: { nodeId, deadlineMs: endsAtMs, entries: [] } };
 }

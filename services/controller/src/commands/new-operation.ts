@@ -2,19 +2,19 @@
 import type { Guest, Operation, OperationKind } from "@innkeeper/core";
 import type { CommandContext } from "./command-context.js";
 
-/** A running operation on a guest, not yet committed. */
+/** A running operation, not yet committed. @param guest undefined = it is about many */
 export function newOperation(
   { clock, ids }: Pick<CommandContext, "clock" | "ids">,
-  guest: Guest,
+  guest: Pick<Guest, "projectId" | "id" | "uid"> | undefined,
   kind: OperationKind,
 ): Operation {
   const nowMs = clock.nowMs();
   return {
     id: ids.uuid(),
     kind,
-    projectId: guest.projectId,
-    guestId: guest.id,
-    guestUid: guest.uid,
+    projectId: guest?.projectId ?? "",
+    guestId: guest?.id ?? "",
+    guestUid: guest?.uid ?? "",
     state: "running",
     error: undefined,
     message: "",

@@ -23,6 +23,7 @@ import type { NodeViews } from "../loops/node-views.js";
 import { type CommandContext, mutate } from "./command-context.js";
 import { whyNotMovable } from "./migrate-guest.js";
 import { movableOf } from "./movable-guest.js";
+import { newOperation } from "./new-operation.js";
 
 export interface RebalanceInput {
   /** At least 1. */
@@ -114,10 +115,9 @@ function refuseSecond({ mirror }: Context): void {
   throw conflict("REBALANCING", message, { operation: running.id, left: String(left) });
 }
 
-function newRebalance({ clock, ids, mirror }: Context, { moves }: RebalancePlan): Operation {
-  const nowMs = clock.nowMs();
+function newRebalance(context: Context, { moves }: RebalancePlan): Operation {
   const entries = moves.flatMap(({ guestUid, fromNodeId, toNodeId }) => {
-    const guest = mirror.guestByUid(guestUid)?.value;
+    const guest = context.mirror.guestByUid(guestUid)?.value;
     if (guest === undefined) return [];
     const { id: guestId, projectId } = guest;
     const nothing = { operationId: "", attempts: 0, message: "" };
@@ -125,19 +125,5 @@ function newRebalance({ clock, ids, mirror }: Context, { moves }: RebalancePlan)
       { guestUid, guestId, projectId, fromNodeId, toNodeId, state: "waiting" as const, ...nothing },
     ];
   });
-  return {
-    id: ids.uuid(),
-    kind: "rebalance",
-    projectId: "",
-    guestId: "",
-    guestUid: "",
-    rebalance: { entries },
-    state: "running",
-    error: undefined,
-    message: "",
-    migration: undefined,
-    isCancelRequested: false,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
-  };
+  return { ...newOperation(context, undefined, "rebalance"), rebalance: { entries } };
 }

@@ -70,7 +70,8 @@ it("moves as few guests as make the nodes alike, as it said it would, and then n
   expect(later.out).toMatch(/after 1 move by/);
 });
 
-it("refuses limits that make no sense", async () => {
+it("refuses limits that make no sense, and to plan and apply at once", async () => {
+  expect((await inn("rebalance", "--plan", "--apply")).code).toBe(2);
   const refused = await inn("rebalance", "--moves", "5000");
   expect(refused.code).toBe(2);
   expect(refused.err).toMatch(/moves_max: 5000 is not allowed; allowed: /);

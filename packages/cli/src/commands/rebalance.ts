@@ -5,7 +5,7 @@ import {
   type RebalanceLimits,
 } from "@innkeeper/proto/innkeeper/v1/cluster_service";
 import { Operation, type Rebalance } from "@innkeeper/proto/innkeeper/v1/operation";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
 import { table } from "../output/table.js";
@@ -26,7 +26,7 @@ export function rebalanceCommand(program: Command, register: Register): void {
       "move few running guests so that nodes are loaded alike; without --apply only plan",
     )
     .option("--plan", "only say what would be moved (the default)")
-    .option("--apply", "move them, two at a time")
+    .addOption(new Option("--apply", "move them, two at a time").conflicts("plan"))
     .option("--moves <count>", "at most so many", "20")
     .option("--min-gain <percent>", "of one node's load, that each move must bring", "1%")
     .option("--cool-down <duration>", "leave alone what moved within this time", "10m")

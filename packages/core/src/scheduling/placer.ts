@@ -34,6 +34,7 @@ export class Placer {
   readonly #search = new Search(this.table);
   readonly #preferences = new Map<string, Float64Array>();
   readonly #wanted = new LabelIndex(this.table);
+  #lastKind: { request: PlacementRequest; preferences: Float64Array } | undefined;
 
   /** @param scannedNodesMax up to how many nodes `place` looks at each of them */
   constructor(private readonly scannedNodesMax = SCANNED_NODES_MAX) {}
@@ -153,8 +154,8 @@ export class Placer {
     const rules = this.#compiled(request);
     const wanted = this.#wanted.of(request.rules);
     const barred = this.#barred(request);
-    const where = { wanted, only, except, barred };
-    return { resources, policy, start: ringStart(seed), preferences, rules, ...where };
+    const start = ringStart(seed);
+    return { resources, policy, start, preferences, rules, wanted, only, except, barred };
   }
 
   /** What is said of single nodes, of which there are few, or by few requests. */
@@ -188,6 +189,16 @@ export class Placer {
   /** What depends on the class of a node only, by class. */
   #preferencesOf(request: PlacementRequest): Float64Array {
     const { classes } = this.table;
+    const last = this.#lastKind;
+    const isLast = last?.preferences.length === classes.length && isSameKind(request, last.request);
+    if (isLast) return last.preferences;
+    const preferences = this.#preferencesByKind(request);
+    this.#lastKind = { request, preferences };
+    return preferences;
+  }
+
+  #preferencesByKind(request: PlacementRequest): Float64Array {
+    const { classes } = this.table;
     const key = kindKey(request);
     const known = this.#preferences.get(key);
     if (known !== undefined && known.length === classes.length) return known;
@@ -206,6 +217,14 @@ interface Found {
   readonly best: readonly number[];
   readonly candidateCount: number | undefined;
   readonly others: readonly number[];
+}
+
+/** Told without making the key; false also when it would be cumbersome to tell. */
+function isSameKind(one: PlacementRequest, other: PlacementRequest): boolean {
+  if (one.mode !== other.mode || one.imageKind !== other.imageKind) return false;
+  if (one.needs !== other.needs || one.ports !== other.ports) return false;
+  if (one.limitsNetwork !== other.limitsNetwork || one.template !== other.template) return false;
+  return one.migratingFrom === undefined && other.migratingFrom === undefined;
 }
 
 /** Everything that `usableAbilities` looks at. */

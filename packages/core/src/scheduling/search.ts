@@ -9,7 +9,7 @@ import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import { KINDS, type NodeClass, type NodeColumns, writeAmounts } from "./node-class.js";
 import type { NodePool } from "./node-pool.js";
 import type { NodeTable } from "./node-table.js";
-import { fitOf, scoreOf, tieBreak } from "./scorers.js";
+import { FIT_WEIGHT, fitOf, MODE_WEIGHT, scoreOf, tieBreak } from "./scorers.js";
 
 /** What is asked, with everything that follows from node classes worked out. */
 export interface Question {
@@ -41,6 +41,8 @@ export interface CompiledRule {
 
 export const NOBODY = -1;
 export const ANYBODY = -2;
+/** Levels of a tournament, and one more for each: far above what memory holds. */
+const OPEN_MAX = 64;
 
 const NOTHING: Question = {
   resources: NO_RESOURCES,
@@ -66,7 +68,11 @@ export class Search {
   #class!: NodeClass;
   #columns: NodeColumns;
   #preference = 0;
+  #preferenceScore = 0;
+  readonly #classNeeds = new Float64Array(KINDS);
   #promises = new Float64Array(0);
+  /** Tournament nodes still to be looked below, the most promising last. */
+  readonly #open = { nodes: new Int32Array(OPEN_MAX), bounds: new Float64Array(OPEN_MAX) };
 
   constructor(table: NodeTable) {
     this.#table = table;
@@ -186,7 +192,7 @@ export class Search {
     for (let turn = 0; turn < classes.length; turn += 1) {
       const index = (first + turn) % classes.length;
       this.#select(classes[index] as NodeClass);
-      this.#enter(1, this.#promises[index] as number);
+      this.#enter(this.#promises[index] as number);
     }
   }
 
@@ -202,6 +208,11 @@ export class Search {
   #select(nodeClass: NodeClass): void {
     this.#class = nodeClass;
     this.#preference = this.#question.preferences[nodeClass.index] as number;
+    this.#preferenceScore = MODE_WEIGHT * this.#preference;
+    for (let kind = 0; kind < KINDS; kind += 1) {
+      const has = (nodeClass.limits[kind] as number) > 0;
+      this.#classNeeds[kind] = has ? (this.#needs[kind] as number) : Number.NEGATIVE_INFINITY;
+    }
   }
 
   #couldHold({ limits }: NodeClass): boolean {
@@ -211,25 +222,41 @@ export class Search {
     return true;
   }
 
-  /** Looks below the node unless nothing there can win. */
-  #enter(node: number, bound: number): void {
-    if (bound < this.#bestScore || bound === Number.NEGATIVE_INFINITY) return;
-    if (bound === this.#bestScore && this.#nearestTie(node) > this.#bestTie) return;
+  /** Looks below the root of the selected class wherever something could win. */
+  #enter(rootBound: number): void {
     const { leaves, slots } = this.#class;
-    if (node >= leaves) this.#reach(slots[node - leaves] as number);
-    else this.#descend(2 * node);
+    const { nodes, bounds } = this.#open;
+    let count = this.#couldWin(1, rootBound) ? 1 : 0;
+    nodes[0] = 1;
+    bounds[0] = rootBound;
+    while (count > 0) {
+      count -= 1;
+      const node = nodes[count] as number;
+      if (!this.#couldWin(node, bounds[count] as number)) continue;
+      if (node >= leaves) this.#reach(slots[node - leaves] as number);
+      else count = this.#descend(2 * node, count);
+    }
   }
 
-  /** The better side first: then the other is often skipped. */
-  #descend(left: number): void {
-    const right = left + 1;
+  #couldWin(node: number, bound: number): boolean {
+    if (bound < this.#bestScore || bound === Number.NEGATIVE_INFINITY) return false;
+    return bound !== this.#bestScore || this.#nearestTie(node) <= this.#bestTie;
+  }
+
+  /** The better side is taken up first: then the other is often skipped. */
+  #descend(left: number, count: number): number {
+    const { nodes, bounds } = this.#open;
     const boundLeft = this.#bound(left);
-    const boundRight = this.#bound(right);
+    const boundRight = this.#bound(left + 1);
     const isRightFirst =
       boundRight > boundLeft ||
-      (boundRight === boundLeft && this.#nearestTie(right) < this.#nearestTie(left));
-    this.#enter(isRightFirst ? right : left, isRightFirst ? boundRight : boundLeft);
-    this.#enter(isRightFirst ? left : right, isRightFirst ? boundLeft : boundRight);
+      (boundRight === boundLeft && this.#nearestTie(left + 1) < this.#nearestTie(left));
+    const first = isRightFirst ? 1 : 0;
+    nodes[count] = left + 1 - first;
+    bounds[count] = isRightFirst ? boundLeft : boundRight;
+    nodes[count + 1] = left + first;
+    bounds[count + 1] = isRightFirst ? boundRight : boundLeft;
+    return count + 2;
   }
 
   #reach(slot: number): void {
@@ -238,18 +265,19 @@ export class Search {
 
   /** No node below scores more (T1, T2); -Infinity when none below has room. */
   #bound(node: number): number {
-    const { kinds, totals, tree } = this.#class;
+    const { tree, totals } = this.#class;
+    const needs = this.#classNeeds;
     const at = node * KINDS;
     let low = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < kinds.length; index += 1) {
-      const kind = kinds[index] as number;
-      const need = this.#needs[kind] as number;
+    for (let kind = 0; kind < KINDS; kind += 1) {
+      const need = needs[kind] as number;
       const left = (tree[at + kind] as number) - need;
       if (left < 0 && need > 0) return Number.NEGATIVE_INFINITY;
-      low = Math.min(low, left / (totals[kind] as number));
+      const share = left / (totals[kind] as number);
+      if (share < low) low = share;
     }
-    if (kinds.length === 0) low = Math.min(0, tree[at] as number);
-    return scoreOf(fitOf("spread", low, low), this.#preference);
+    if (low === Number.POSITIVE_INFINITY) low = Math.min(0, tree[at] as number);
+    return FIT_WEIGHT * low + this.#preferenceScore;
   }
 
   /** No node below is nearer to the start. */

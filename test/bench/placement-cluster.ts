@@ -7,14 +7,16 @@ import {
   type PlacementRequest,
   type PlacementRules,
   Placer,
+  type Preemption,
   type Resources,
 } from "@innkeeper/core";
 import { aNode, Prng } from "@innkeeper/core/testing";
 
-export const SCENARIOS = ["plain", "filters", "affinity", "gang"] as const;
+export const SCENARIOS = ["plain", "filters", "affinity", "gang", "preempt"] as const;
 /**
  * Resources only; with labels and taints; with anti-affinity and rack spread as well; the same for
- * gangs of 8 guests that go and come together, all or none.
+ * gangs of 8 guests that go and come together, all or none; resources only in a cluster that has no
+ * room, where guests of four priorities leave for one that comes.
  */
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -22,7 +24,7 @@ const GUESTS_PER_NODE = 20;
 const GUESTS_PER_APP = 20;
 const NODES_PER_RACK = 40;
 const FLAVOURS = 200;
-const NOWHERE = -1;
+export const NOWHERE = -1;
 const GANG_SIZE = 8;
 
 export interface Decision {
@@ -36,7 +38,13 @@ export interface Turn {
   readonly decision: Decision;
 }
 
-interface Guest {
+/** Everybody of the cluster leaves for them. */
+export const PRIORITY_OF_COMERS = 10;
+const PRIORITIES = [0, 1, 2, 3];
+
+export interface Guest {
+  readonly uid: string;
+  readonly priority: number;
   slot: number;
   resources: Resources;
   readonly labels: Readonly<Record<string, string>>;
@@ -60,14 +68,22 @@ export class SimulatedCluster {
     const apps = this.#apps((nodes * GUESTS_PER_NODE) / GUESTS_PER_APP);
     for (let index = 0; index < nodes * GUESTS_PER_NODE; index += 1) {
       const app = apps[index % apps.length] as Pick<Guest, "labels" | "rules">;
-      const guest = { ...app, slot: NOWHERE, resources: this.#prng.pick(this.#flavours) };
+      const resources = this.#prng.pick(this.#flavours);
+      const who = { uid: String(index), priority: this.#prng.pick(PRIORITIES) };
+      const guest = { ...app, ...who, slot: NOWHERE, resources };
       this.#guests.push(guest);
-      this.come([{ guest, decision: this.#decisionFor(guest) }]);
+      const decision = this.#decisionFor(guest);
+      this.settle(guest, this.choose(decision));
     }
   }
 
   get #hasGroups(): boolean {
     return this.scenario === "affinity" || this.scenario === "gang";
+  }
+
+  /** Guests leave for those that come. */
+  get preempts(): boolean {
+    return this.scenario === "preempt";
   }
 
   get placedShare(): number {
@@ -115,9 +131,31 @@ export class SimulatedCluster {
     return this.placer.choose(request, { seed, policy: "spread" });
   }
 
+  /** Who leaves for it, and from where; nothing fits. */
+  preempt({ request, seed }: Decision): Preemption | undefined {
+    const mayLeave = (): boolean => true;
+    const allowed = { priority: PRIORITY_OF_COMERS, mayLeave };
+    return this.placer.preempt(request, allowed, { seed, policy: "spread" });
+  }
+
+  /** It is put where they were. */
+  evict(guest: Guest, { slot, victims }: Preemption): void {
+    for (const { guestUid } of victims) {
+      const victim = this.#guests[Number(guestUid)] as Guest;
+      this.#change(victim, -1);
+      victim.slot = NOWHERE;
+    }
+    this.settle(guest, slot);
+  }
+
   /** All of them, or none. */
   come(gang: readonly Turn[]): void {
-    for (const { guest, decision } of gang) this.settle(guest, this.choose(decision));
+    for (const { guest, decision } of gang) {
+      const slot = this.choose(decision);
+      const preemption = slot === NOWHERE && this.preempts ? this.preempt(decision) : undefined;
+      if (preemption === undefined) this.settle(guest, slot);
+      else this.evict(guest, preemption);
+    }
     if (gang.some(({ guest }) => guest.slot === NOWHERE)) for (const turn of gang) this.leave(turn);
   }
 
@@ -130,21 +168,30 @@ export class SimulatedCluster {
     const { table, members } = this.placer;
     table.changeAt(guest.slot, guest.resources, sign);
     this.onChange(guest.slot, guest, sign);
+    if (this.preempts) this.#changePreemptibles(guest, sign);
     if (!this.#hasGroups) return;
     const nodeId = table.ids[guest.slot] as string;
     if (sign === 1) members.add(nodeId, { projectId: "p", labels: guest.labels });
     else members.remove(nodeId, { projectId: "p", labels: guest.labels });
   }
 
+  #changePreemptibles({ uid, priority, slot, resources }: Guest, sign: 1 | -1): void {
+    const { table, preemptibles } = this.placer;
+    const nodeId = table.ids[slot] as string;
+    if (sign === 1) preemptibles.add(nodeId, { guestUid: uid, priority, resources });
+    else preemptibles.remove(nodeId, uid);
+  }
+
   #addNode(index: number): void {
     const prng = this.#prng;
-    const cores = prng.pick([16, 32, 64, 128]);
+    const cores = prng.pick(this.preempts ? [16, 32] : [16, 32, 64, 128]);
+    const isTainted = this.scenario !== "plain" && !this.preempts;
     const labels = {
       zone: prng.pick(["a", "b", "c"]),
       rack: `r${Math.floor(index / NODES_PER_RACK)}`,
       generation: String(prng.integer(1, 5)),
       ...(prng.chance(0.6) ? { ssd: "yes" } : {}),
-      ...(this.scenario !== "plain" && prng.chance(0.05) ? { "taint/dedicated": "batch" } : {}),
+      ...(isTainted && prng.chance(0.05) ? { "taint/dedicated": "batch" } : {}),
     };
     const { abilities } = aNode();
     this.placer.table.setNode(
@@ -167,7 +214,8 @@ export class SimulatedCluster {
   #apps(count: number): readonly Pick<Guest, "labels" | "rules">[] {
     return Array.from({ length: count }, (_, index) => {
       const app = `app-${index}`;
-      const where = this.scenario === "plain" ? [] : [this.#wish(), this.#wish()];
+      const isPlain = this.scenario === "plain" || this.preempts;
+      const where = isPlain ? [] : [this.#wish(), this.#wish()];
       const tolerations = this.#prng.chance(0.5) ? ["dedicated"] : [];
       const guestLabel = { key: "app", value: app };
       const groups = [

@@ -7,11 +7,16 @@ import {
   allocatable,
   allowedCounts,
   areLabelsWanted,
+  byCost,
+  compareCosts,
+  costOf,
   fitOf,
   type GroupRule,
+  leastVictims,
   MODE_PREFERENCE,
   type NodeRecord,
   type PlacementRequest,
+  type Preemptible,
   placeOf,
   RESOURCE_KINDS,
   type Resources,
@@ -20,8 +25,14 @@ import {
   scoreOf,
   tieBreak,
   usableAbilities,
+  type VictimCost,
 } from "@innkeeper/core";
-import type { Decision, SimulatedCluster } from "./placement-cluster.js";
+import {
+  type Decision,
+  type Guest,
+  PRIORITY_OF_COMERS,
+  type SimulatedCluster,
+} from "./placement-cluster.js";
 
 interface PlainNode {
   readonly record: NodeRecord;
@@ -39,6 +50,7 @@ interface Best {
 
 export class PlainLoop {
   readonly #nodes: PlainNode[] = [];
+  readonly #guestsAt = new Map<number, readonly Preemptible[]>();
   readonly #counts = new Map<string, number>();
   readonly #preferences = new Map<string, number>();
 
@@ -53,12 +65,38 @@ export class PlainLoop {
         free: less(limit, allocated, 1),
       });
     }
-    for (const { slot, labels } of cluster.placed()) this.#count(slot, labels, 1);
-    cluster.onChange = (slot, { resources, labels }, sign) => {
+    for (const guest of cluster.placed()) {
+      this.#count(guest.slot, guest.labels, 1);
+      this.#stand(guest.slot, guest, 1);
+    }
+    cluster.onChange = (slot, guest, sign) => {
+      const { resources, labels } = guest;
+      this.#stand(slot, guest, sign);
       const node = this.#nodes[slot] as PlainNode;
       node.free = less(node.free, resources, sign);
       this.#count(slot, labels, sign);
     };
+  }
+
+  /** Who leaves for it, when nothing fits, and from where. */
+  preempt({ request, seed }: Decision): { slot: number; cost: VictimCost } | undefined {
+    const start = ringStart(seed);
+    let best: { slot: number; cost: VictimCost; tie: number } | undefined;
+    for (const [slot, node] of this.#nodes.entries()) {
+      const lacks = less(request.resources, node.free, 1);
+      const victims = leastVictims({
+        candidates: this.#guestsAt.get(slot) ?? [],
+        lacks,
+        priority: PRIORITY_OF_COMERS,
+        mayLeave: () => true,
+        limit: undefined,
+      });
+      if (victims === undefined) continue;
+      const found = { slot, cost: costOf(victims), tie: tieBreak(node.ring, start) };
+      const difference = best && (compareCosts(found.cost, best.cost) || found.tie - best.tie);
+      if (difference === undefined || difference < 0) best = found;
+    }
+    return best;
   }
 
   choose({ request, seed }: Decision): number {
@@ -75,6 +113,12 @@ export class PlainLoop {
       if (best === undefined || isBetter(candidate, best)) best = candidate;
     }
     return best?.slot ?? -1;
+  }
+
+  #stand(slot: number, { uid, priority, resources }: Guest, sign: 1 | -1): void {
+    const others = (this.#guestsAt.get(slot) ?? []).filter(({ guestUid }) => guestUid !== uid);
+    const guest = { guestUid: uid, priority, resources };
+    this.#guestsAt.set(slot, sign === 1 ? [...others, guest].sort(byCost) : others);
   }
 
   #takes({ record, free }: PlainNode, { resources, rules }: PlacementRequest): boolean {

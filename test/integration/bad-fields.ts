@@ -146,7 +146,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent)$/,
   /[ .](takes_identity|quick_start)$/,
-  /[ .](read_only|force|gang|forward|limit_network)$/,
+  /[ .](read_only|force|gang|forward|limit_network|preemptible)$/,
   /[ .](attach_disks|grow_disks|snapshot|snapshot_memory|memory|disks_only|has_memory|is_new)$/,
   /^RegistryService\.JoinNode problems$/,
   /last_exit\.message$|((change_)?error|trouble)\.(message|metadata)$/,
@@ -156,7 +156,7 @@ export const ANY_VALUE: readonly RegExp[] = [
   /(CreateGuests?|ExplainPlacement) (request\.)?guests?\.etag$/,
   /UpdateGuest guest\.spec\.needs/,
   /UpdateGuest guest\.spec\.(image_id|mode|rules|priority|resources|command_line|node_id)/,
-  /UpdateGuest guest\.spec\.(desired_run_state|limits|data_disks)/,
+  /UpdateGuest guest\.spec\.(desired_run_state|limits|data_disks|disruption_budget)/,
   /UpdateGuest guest\.spec\.(forwards|seed|network_kind)/,
   /CreateProject project\.(usage|etag|create_time|update_time)/,
   /(ImportImage data|Console input|seed\.user_data_size)$/,

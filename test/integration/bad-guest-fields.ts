@@ -54,6 +54,7 @@ const NEW_GUEST: Fields = {
     "needs.start_within": [{ seconds: 0 }, ...DURATIONS],
     "rules.policy": ENUMS,
     priority: [-1001, 1001],
+    disruption_budget: ["x", "1 of app", "1001 of app=web", "-1 of app=web", LONG],
     "rules.where": [["zone"], ["zone in (a b)"], new Array(17).fill("ssd exists"), [LONG]],
     "rules.tolerations": [[""], ["a b"], new Array(17).fill("gpu"), [LONG]],
     "rules.groups": [["apart app by rack"], new Array(17).fill("near a=b by node"), [LONG]],

@@ -95,3 +95,39 @@ it("gives room to the greatest priority first, then to who has waited longest", 
     }, PATIENCE);
   }
 });
+
+it("makes preemptible guests leave for a greater priority, within their budget", async () => {
+  const { out } = await inn("node", "get", "n1", "-o", "json");
+  const { allocatable } = JSON.parse(out) as {
+    readonly allocatable: { readonly cpuMillis: string };
+  };
+  const half = `${Math.floor(Number(allocatable.cpuMillis) / 100) * 50}m`;
+  const options = ["--image", "tiny", "--memory", "32MiB", "--node", "n1", "--cpu", half];
+  const spot = [...options, "--preemptible", "--label", "app=web", "--max-down", "1 of app=web"];
+  for (const name of ["spot-a", "spot-b"]) {
+    expect((await inn("guest", "create", name, ...spot)).code).toBe(0);
+  }
+  const urgent = await inn("guest", "create", "urgent", ...options, "--priority", "10");
+  expect(urgent.code).toBe(0);
+  expect(urgent.out).toMatch(/guest urgent is RUNNING/);
+  const phases = ["spot-a", "spot-b"].map(async (name) => (await inn("guest", "get", name)).out);
+  const told = await Promise.all(phases);
+  expect(told.filter((each) => /phase +RUNNING/.test(each))).toHaveLength(1);
+  expect(
+    told.filter((each) => /phase +PENDING - (PREEMPTED|NOTHING_FITS)/.test(each)),
+  ).toHaveLength(1);
+  const events = await inn("events");
+  expect(events.out).toMatch(/made room for default\/urgent \(priority 10\)/);
+  const spared = await inn("guest", "create", "more", ...options, "--priority", "5", "--no-wait");
+  expect(spared.code).toBe(0);
+  await vi.waitFor(async () => {
+    expect((await inn("guest", "get", "more")).out).toMatch(/PENDING - NOTHING_FITS/);
+  }, PATIENCE);
+  expect((await inn("guest", "delete", "urgent")).code).toBe(0);
+  await vi.waitFor(async () => {
+    expect((await inn("guest", "get", "more")).out).toMatch(/phase +RUNNING/);
+  }, PATIENCE);
+  const disk = await inn("guest", "create", "d", ...options, "--preemptible", "--disk", "1MiB");
+  expect(disk.code).toBe(2);
+  expect(disk.err).toMatch(/preemptible: true is not allowed.*1 MiB.*would be lost/);
+});

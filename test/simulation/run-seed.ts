@@ -7,6 +7,7 @@ import { type Guest, kindOf } from "@innkeeper/core";
 import { type Checker, Violation } from "./checkers/checker.js";
 import { CONVERGES_WITHIN_MS, whatDiffers } from "./checkers/convergence.js";
 import { durableMutations } from "./checkers/durable-mutations.js";
+import { evictions } from "./checkers/evictions.js";
 import { fencing } from "./checkers/fencing.js";
 import { heldPorts } from "./checkers/held-ports.js";
 import { nodeCapacity } from "./checkers/node-capacity.js";
@@ -58,6 +59,7 @@ async function runToTheEnd(cluster: Cluster, watch: CrashWatch): Promise<void> {
     nodeCapacity(cluster),
     heldPorts(cluster),
     projectUsage(cluster),
+    evictions(cluster),
     ownedCopies(cluster),
     fencing(cluster),
     durable,

@@ -202,7 +202,8 @@ export class Workload {
   #creation(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
     const { projectId, guestId: id, requestId } = guest;
     const spec = this.#spec();
-    return (controller) => createGuest(controller, { projectId, id, requestId, labels: {}, spec });
+    const labels = { app: this.#prng.pick(["a", "b"]) };
+    return (controller) => createGuest(controller, { projectId, id, requestId, labels, spec });
   }
 
   /** The answer is the operation of the first of them. */
@@ -221,6 +222,18 @@ export class Workload {
     return { forwards: [{ protocol: "tcp", hostPort, guestPort: 22 }] };
   }
 
+  /** Mostly as admission allows it. */
+  #preemption(diskMib: number): Pick<GuestSpec, "priority" | "isPreemptible" | "disruptionBudget"> {
+    const downMax = this.#prng.pick([undefined, undefined, undefined, 0, 1, 2]);
+    const guestLabel = { key: "app", value: this.#prng.pick(["a", "b"]) };
+    const isPreemptible = this.#prng.chance(diskMib === 0 ? 0.8 : 0.05);
+    return {
+      priority: this.#prng.pick([0, 0, 1, 5]),
+      ...(isPreemptible && { isPreemptible }),
+      ...(downMax !== undefined && { disruptionBudget: { guestLabel, downMax } }),
+    };
+  }
+
   #spec(): GuestSpec {
     const prng = this.#prng;
     const { spec } = aGuest({
@@ -232,6 +245,7 @@ export class Workload {
       ...spec,
       imageId: IMAGE_ID,
       ...this.#forwards(),
+      ...this.#preemption(spec.resources.diskMib),
       mode: prng.pick(["auto", "hybrid", "paravirt"]),
       desired: prng.pick(["running", "running", "running", "paused", "stopped"]),
       nodeId: prng.chance(0.1) ? prng.pick(NODE_IDS) : "",

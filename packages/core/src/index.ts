@@ -52,7 +52,9 @@ export * from "./reconcile/backoff.js";
 export * from "./reconcile/guest-view.js";
 export * from "./reconcile/plan-copy.js";
 export * from "./reconcile/plan-drain.js";
+export { evicted } from "./reconcile/plan-eviction.js";
 export * from "./reconcile/plan-guest.js";
+export { isUpToDate, placementsOf } from "./reconcile/plan-placed.js";
 export * from "./reconcile/plan-rebalance-step.js";
 export * from "./reconcile/settle-operation.js";
 export { DevicePacker, type DevicePlace } from "./scheduling/devices/device-packer.js";
@@ -67,6 +69,15 @@ export { NodeTable } from "./scheduling/node-table.js";
 export * from "./scheduling/offers.js";
 export * from "./scheduling/place.js";
 export { Placer } from "./scheduling/placer.js";
+export type { Preemption, PreemptionQuestion } from "./scheduling/preemption/choose-victims.js";
+export {
+  byCost,
+  compareCosts,
+  costOf,
+  leastVictims,
+  type Preemptible,
+  type VictimCost,
+} from "./scheduling/preemption/least-victims.js";
 export * from "./scheduling/rebalance.js";
 export * from "./scheduling/scorers.js";
 export * from "./scheduling/smallest-change.js";

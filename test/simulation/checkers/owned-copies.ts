@@ -14,8 +14,9 @@ export function ownedCopies(world: World): Checker {
 }
 
 function checkGuest(world: World, { uid, id, isDeleting, status }: Guest): void {
-  const { placement, migration } = status;
+  const { placement, migration, eviction } = status;
   if (placement === undefined || isDeleting || migration !== undefined) return;
+  if (eviction?.step === "removing") return;
   const told = world.journals().get(placement.nodeId)?.entries.get(uid)?.assignment;
   if (told?.desired !== "absent" || told.epoch !== placement.epoch) return;
   const where = `${placement.nodeId} (epoch ${placement.epoch})`;

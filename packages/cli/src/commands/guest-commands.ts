@@ -44,6 +44,8 @@ interface CreateOptions extends ManyOptions, LimitOptions {
   readonly where: string[];
   readonly policy?: string;
   readonly priority: string;
+  readonly preemptible?: boolean;
+  readonly maxDown: string;
   readonly tolerate: string[];
   readonly group: string[];
   readonly forward: string[];
@@ -106,6 +108,8 @@ function createCommand(guest: Command, register: Register): void {
       "who gets room first when there is too little, -1000 to 1000",
       "0",
     )
+    .option("--preemptible", "it may be made to leave when a guest of greater priority has no room")
+    .option("--max-down <budget>", "how many like it may be down then, such as '1 of app=web'", "")
     .option("--where <rule...>", "of node labels, such as 'zone in (a,b)' or 'ssd exists'", [])
     .option("--tolerate <taint...>", "taints it endures, such as gpu or dedicated=batch", [])
     .option("--group <rule...>", "to other guests, such as 'apart app=web by rack'", [])
@@ -263,6 +267,8 @@ async function newGuest(
         diskMib: options.disk === undefined ? 0 : parseMib("--disk", options.disk),
       },
       priority: parseSigned("--priority", options.priority),
+      preemptible: options.preemptible === true,
+      disruptionBudget: options.maxDown,
       limits: limitsOf(options),
       dataDisks: options.dataDisk.map((text) => parseDisk("--data-disk", text)),
       commandLine: options.append,

@@ -26,7 +26,7 @@ export function guestDetails(guest: Guest, { nowMs, usage, forwardHost }: GuestE
     ["memory", `${spec?.resources?.memoryMib ?? 0} MiB${nowText(usage?.memoryMib, " MiB")}`],
     ...keepingDetails(guest),
     ...networkDetails(guest, forwardHost),
-    ["priority", spec?.priority ? String(spec.priority) : ""],
+    ...priorityDetails(spec),
     ["labels", labels.join(", ")],
     ["user data", spec?.seed ? `${spec.seed.userDataSize} bytes` : ""],
     ["command line", spec?.commandLine ?? ""],
@@ -65,6 +65,14 @@ export function guestExplanation(guest: Guest): string {
     table(["CANDIDATE", "MODE", "SCORE"], candidates),
     ...(rejected.length > 0 ? [table(["REJECTED", "FILTER", "WHY NOT"], rejected)] : []),
   ].join("\n");
+}
+
+function priorityDetails(spec: Guest["spec"]): [string, string][] {
+  return [
+    ["priority", spec?.priority ? String(spec.priority) : ""],
+    ["preemptible", spec?.preemptible ? "yes" : ""],
+    ["max down", spec?.disruptionBudget ?? ""],
+  ];
 }
 
 function networkDetails({ spec, status }: Guest, forwardHost: string): [string, string][] {

@@ -47,6 +47,13 @@ export interface GuestSpec {
   readonly rules: PlacementRules;
   /** Who gets room first when there is not enough; absent = 0, as for all guests of old. */
   readonly priority?: number;
+  /**
+   * It may be made to leave when a guest of a greater priority has no room. Such guests have no
+   * disk.
+   */
+  readonly isPreemptible?: true;
+  /** Absent = as many guests like it may be down as it takes. */
+  readonly disruptionBudget?: DisruptionBudget;
   readonly resources: Resources;
   /** Absent = none. */
   readonly limits?: GuestLimits;
@@ -74,6 +81,12 @@ export interface GuestSpec {
   readonly stopTimeoutMs: number;
   /** Bumped by each StartGuest: tells the agent to forget earlier failures. */
   readonly startCount: number;
+}
+
+/** How many guests of a project with one label the cluster may have down, of its own accord. */
+export interface DisruptionBudget {
+  readonly guestLabel: { readonly key: string; readonly value: string };
+  readonly downMax: number;
 }
 
 /** Where a guest is and how it got there; its resources are the allocation. */
@@ -113,6 +126,29 @@ export interface Resize {
   readonly before?: Pick<GuestSpec, "limits" | "dataDisks" | "snapshots">;
 }
 
+/**
+ * It makes room for a guest of a greater priority: powered off, then taken off its node; then it
+ * waits for a place as when it was new.
+ */
+export interface Eviction {
+  readonly step: "stopping" | "removing";
+  readonly by: Preemptor;
+}
+
+/** For whom room is made. */
+export interface Preemptor {
+  readonly guestUid: string;
+  /** For people: project/id. */
+  readonly name: string;
+  readonly priority: number;
+}
+
+/** The room that others are making for it. */
+export interface Preempting {
+  readonly nodeId: string;
+  readonly victimUids: readonly string[];
+}
+
 export interface GuestStatus {
   readonly phase: GuestPhase;
   /** UPPER_SNAKE, why the guest is in this phase; empty when there is nothing to say. */
@@ -121,6 +157,8 @@ export interface GuestStatus {
   readonly placement: Placement | undefined;
   readonly migration: Migration | undefined;
   readonly resize: Resize | undefined;
+  readonly eviction?: Eviction | undefined;
+  readonly preempting?: Preempting | undefined;
   /** Undefined for guests of old, whose address follows from their uid. */
   readonly network?: GuestNetwork;
   /** What its present copy was launched with; undefined before the first. */

@@ -58,8 +58,17 @@ function explain(guest: Guest, report: CopyReport): { reason: string; message: s
   if (report.state === "backing-off" && exit) {
     return { reason: "RESTARTING", message: `ended (${exit.reason}): ${exit.message}` };
   }
-  if (report.state === "stopped" && guest.spec.desired !== "stopped" && exit) {
-    return { reason: "GUEST_POWERED_OFF", message: exit.message };
+  return explainStop(guest, report) ?? { reason: "", message: "" };
+}
+
+function explainStop(
+  { spec, status }: Guest,
+  { state, lastExit }: CopyReport,
+): { reason: string; message: string } | undefined {
+  const { eviction } = status;
+  if (eviction !== undefined && (state === "stopping" || state === "stopped")) {
+    return { reason: "PREEMPTED", message: `makes room for ${eviction.by.name}` };
   }
-  return { reason: "", message: "" };
+  if (state !== "stopped" || spec.desired === "stopped" || !lastExit) return undefined;
+  return { reason: "GUEST_POWERED_OFF", message: lastExit.message };
 }

@@ -6,7 +6,8 @@ import type { Operation } from "../domain/operation.js";
 import { aCopyReport, aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
 import type { GuestPlan, GuestView, NodeLink } from "./guest-view.js";
-import { placementsOf, planGuest } from "./plan-guest.js";
+import { planGuest } from "./plan-guest.js";
+import { placementsOf } from "./plan-placed.js";
 
 const NOW_MS = 9000;
 

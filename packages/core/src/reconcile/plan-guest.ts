@@ -9,18 +9,17 @@
  *    there, or is unreachable.
  */
 
-import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
-import { type Guest, takenBy } from "../domain/guest.js";
+import type { Guest } from "../domain/guest.js";
 import { withPhase } from "../domain/guest-lifecycle.js";
 import { isDone } from "../domain/operation.js";
 import { assignmentFor } from "./assignment-for.js";
-import { type GuestPlan, type GuestView, IDLE, type Release } from "./guest-view.js";
-import { observeCopy } from "./observe-copy.js";
+import { type GuestPlan, type GuestView, IDLE } from "./guest-view.js";
 import { isLent, planClone, planLent } from "./plan-clone.js";
+import { planEviction } from "./plan-eviction.js";
 import { planMigration } from "./plan-migration.js";
-import { planResize } from "./plan-resize.js";
-import { endOperation, releaseOperation, settleOperation } from "./settle-operation.js";
+import { isGone, placementsOf, planPlaced, settleOnly, writeObserved } from "./plan-placed.js";
+import { endOperation, releaseOperation } from "./settle-operation.js";
 
 export function planGuest(view: GuestView): GuestPlan {
   const { operation } = view;
@@ -35,6 +34,8 @@ function planAlone(view: GuestView): GuestPlan {
   const { guest } = view;
   if (guest.isDeleting) return planDeletion(view);
   if (guest.status.migration !== undefined) return planMigration(view, guest.status.migration);
+  const { eviction } = guest.status;
+  if (eviction !== undefined) return planEviction(view, eviction);
   if (guest.status.placement === undefined) return planUnplaced(view);
   return planPlaced(view);
 }
@@ -72,71 +73,6 @@ function cancelUnplaced(view: GuestView): GuestPlan {
   return { do: "write", guest: releaseOperation(stopped, ended), operation: ended, releases: [] };
 }
 
-function planPlaced(view: GuestView): GuestPlan {
-  const { guest } = view;
-  const placement = guest.status.placement;
-  if (placement === undefined) return IDLE;
-  const link = view.linkOf(placement.nodeId);
-  if (link === "unreachable") return loseGuest(view, placement.nodeId);
-  if (link === "unknown") return IDLE;
-  const copy = view.copyOn(placement.nodeId);
-  if (!isUpToDate(copy, guest, placement.epoch)) {
-    const assignment = assignmentFor(view, { placement, desired: guest.spec.desired });
-    return { do: "act", assignments: [{ nodeId: placement.nodeId, assignment }] };
-  }
-  const observed = observeCopy(guest, copy);
-  const { resize } = guest.status;
-  const resized = resize && planResize(view, copy, { observed, resize });
-  return resized ?? writeObserved(view, observed);
-}
-
-/** The node has taken the newest assignment, and the report is about the copy that may run. */
-export function isUpToDate(
-  copy: CopyReport | undefined,
-  guest: Guest,
-  epoch: number,
-): copy is CopyReport {
-  return (
-    copy !== undefined &&
-    copy.intent >= guest.intent &&
-    copy.epoch >= epoch &&
-    copy.state !== "absent"
-  );
-}
-
-function loseGuest(view: GuestView, nodeId: string): GuestPlan {
-  if (view.guest.status.phase === "LOST") return IDLE;
-  const lost = withPhase(view.guest, {
-    phase: "LOST",
-    reason: "NODE_UNREACHABLE",
-    message: `node ${nodeId} does not answer; whether the guest runs is not known`,
-  });
-  return { do: "write", guest: lost, operation: undefined, releases: [] };
-}
-
-function settleOnly(view: GuestView): GuestPlan {
-  const operation = settleOperation(view.operation, view.guest, view.nowMs);
-  if (operation === undefined) return IDLE;
-  const guest = releaseOperation(view.guest, operation);
-  return { do: "write", guest, operation, releases: [] };
-}
-
-function writeObserved(view: GuestView, guest: Guest): GuestPlan {
-  if (guest === view.guest) return settleOnly(view);
-  const operation = settleOperation(view.operation, guest, view.nowMs);
-  return { do: "write", guest: releaseOperation(guest, operation), operation, releases: [] };
-}
-
-/** Every node that may hold something of the guest. */
-export function placementsOf(guest: Guest): Release[] {
-  const { placement, migration } = guest.status;
-  const resources = takenBy(guest);
-  const nodeIds = new Set<string>();
-  if (placement) nodeIds.add(placement.nodeId);
-  if (migration) nodeIds.add(migration.sourceNodeId).add(migration.target.nodeId);
-  return [...nodeIds].map((nodeId) => ({ nodeId, resources }));
-}
-
 function planDeletion(view: GuestView): GuestPlan {
   const { guest, operation, nowMs } = view;
   const places = placementsOf(guest);
@@ -152,11 +88,6 @@ function planDeletion(view: GuestView): GuestPlan {
     assignment: assignmentFor(view, { placement: placementOn(guest, nodeId), desired: "absent" }),
   }));
   return assignments.length > 0 ? { do: "act", assignments } : IDLE;
-}
-
-function isGone(view: GuestView, nodeId: string): boolean {
-  const copy = view.copyOn(nodeId);
-  return copy !== undefined && copy.state === "absent" && copy.intent >= view.guest.intent;
 }
 
 function placementOn(guest: Guest, nodeId: string) {

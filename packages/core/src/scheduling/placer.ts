@@ -17,6 +17,12 @@ import {
   type PlacementResult,
   resultOf,
 } from "./place.js";
+import {
+  chooseVictims,
+  type Preemption,
+  type PreemptionQuestion,
+} from "./preemption/choose-victims.js";
+import { Preemptibles } from "./preemption/preemptibles.js";
 import { ringStart } from "./scorers.js";
 import { ANYBODY, type CompiledRule, NOBODY, type Question, Search } from "./search.js";
 
@@ -31,6 +37,8 @@ export class Placer {
   readonly table = new NodeTable();
   /** Guests on nodes, as rules between guests see them. */
   readonly members = new GuestCounts(this.table);
+  /** Guests that may be made to leave for others. */
+  readonly preemptibles = new Preemptibles(this.table);
   readonly #search = new Search(this.table);
   readonly #preferences = new Map<string, Float64Array>();
   readonly #wanted = new LabelIndex(this.table);
@@ -53,6 +61,23 @@ export class Placer {
 
   place(request: PlacementRequest, context: PlacementContext): PlacementResult {
     return this.#without(request, () => this.#explained(request, context));
+  }
+
+  /**
+   * Whose leaving costs least, of all nodes that lack nothing but room; undefined when nobody's is
+   * enough. Rules between guests are read as if the victims were still there.
+   */
+  preempt(
+    request: PlacementRequest,
+    { priority, mayLeave }: Pick<PreemptionQuestion, "priority" | "mayLeave">,
+    context: Omit<PlacementContext, "revision">,
+  ): Preemption | undefined {
+    const question = this.#questionOf(request, context);
+    this.#search.ask(question);
+    const wouldTake = (slot: number): boolean => this.#search.wouldTake(slot);
+    const { resources } = request;
+    const asked = { resources, start: question.start, priority, mayLeave, wouldTake };
+    return chooseVictims(asked, this.table, this.preemptibles);
   }
 
   /** How many of the guest's soft rules are broken when it is there. */

@@ -108,11 +108,16 @@ export class Search {
 
   /** Whether the node takes the guest. */
   fits(slot: number): boolean {
+    return this.#hasRoom(slot) && this.wouldTake(slot);
+  }
+
+  /** Whether it would if it had room. */
+  wouldTake(slot: number): boolean {
     const { isOpen, classOf } = this.#table;
     const { only, preferences } = this.#question;
     if (isOpen[slot] === 0 || (only !== ANYBODY && only !== slot)) return false;
     if ((preferences[classOf[slot] as number] as number) < 0) return false;
-    return this.#isWanted(slot) && this.#hasRoom(slot) && this.#brokenAt(slot, true) === 0;
+    return this.#isWanted(slot) && this.#brokenAt(slot, true) === 0;
   }
 
   scoreAt(slot: number): number {

@@ -5,6 +5,7 @@
 export * from "./assignment-codec.js";
 export * from "./console-codec.js";
 export * from "./disks-codec.js";
+export * from "./disruption-budget-text.js";
 export * from "./enums.js";
 export * from "./exec-codec.js";
 export * from "./image-codec.js";

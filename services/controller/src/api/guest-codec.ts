@@ -16,6 +16,7 @@ import {
   type Resources,
 } from "@innkeeper/core";
 import {
+  budgetText,
   COMMAND_LINE_LENGTH_MAX,
   DISK_MIB_MAX,
   durationOf,
@@ -23,6 +24,7 @@ import {
   MODE_TO_PROTO,
   PHASE_TO_PROTO,
   parseDataDisks,
+  parseDisruptionBudget,
   parseDurationMs,
   parseEnum,
   parseForwards,
@@ -91,6 +93,8 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
     needs: parseNeeds(`${field}.needs`, proto.needs),
     rules: proto.rules ? parsePlacementRules(`${field}.rules`, proto.rules) : NO_RULES,
     ...parsePriority(`${field}.priority`, proto.priority),
+    ...(proto.preemptible && { isPreemptible: true }),
+    ...parseBudget(`${field}.disruption_budget`, proto.disruptionBudget),
     resources: parseGuestResources(`${field}.resources`, proto.resources),
     limits: parseLimits(`${field}.limits`, proto.limits),
     dataDisks: parseDataDisks(`${field}.data_disks`, proto.dataDisks),
@@ -113,6 +117,10 @@ function parseSpec(field: string, proto: ProtoSpec | undefined): GuestSpec {
 function parsePriority(field: string, value: number): Pick<GuestSpec, "priority"> {
   const priority = parseInteger(field, value, { min: -PRIORITY_MAX, max: PRIORITY_MAX });
   return priority === 0 ? {} : { priority };
+}
+
+function parseBudget(field: string, text: string): Pick<GuestSpec, "disruptionBudget"> {
+  return text === "" ? {} : { disruptionBudget: parseDisruptionBudget(field, text) };
 }
 
 function parseNetworkKind(field: string, kind: NetworkKind): Pick<GuestSpec, "isBridged"> {
@@ -198,6 +206,8 @@ function specToProto(spec: GuestSpec): ProtoSpec {
     needs: needsToProto(spec.needs ?? NO_NEEDS),
     rules: placementRulesText(spec.rules ?? NO_RULES),
     priority: spec.priority ?? 0,
+    preemptible: spec.isPreemptible === true,
+    disruptionBudget: budgetText(spec.disruptionBudget),
     resources: spec.resources,
     limits: allLimits(spec.limits),
     dataDisks: [...(spec.dataDisks ?? [])],

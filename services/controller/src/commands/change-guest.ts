@@ -83,6 +83,7 @@ export function changeGuest(
 
 /** @throws `conflict` (GUEST_BUSY) naming the running operation. */
 export function refuseIfBusy({ mirror }: CommandContext, guest: Guest): void {
+  refuseIfEvicted(guest);
   if (guest.operationId === "") return;
   const operation = mirror.operation(guest.operationId)?.value;
   // That of a clone, which has lent it, ends a moment before it is given back.
@@ -93,6 +94,13 @@ export function refuseIfBusy({ mirror }: CommandContext, guest: Guest): void {
     operation: guest.operationId,
     kind,
   });
+}
+
+function refuseIfEvicted({ id, status }: Guest): void {
+  if (status.eviction === undefined) return;
+  const { name, priority } = status.eviction.by;
+  const message = `guest "${id}" is busy: it makes room for ${name} (priority ${priority})`;
+  throw conflict("GUEST_BUSY", message, { guest: id, kind: "eviction" });
 }
 
 export function illegalTransition(guest: Guest, verb: string): DomainError {

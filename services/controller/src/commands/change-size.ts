@@ -26,6 +26,7 @@ import {
 import type { Versioned } from "../mirror/mirror.js";
 import { type GuestChange, illegalTransition, refuseIfBusy } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
+import { refuseDiskOfPreemptible } from "./guest-disk.js";
 import { refuseWhatCannotChange } from "./live-change.js";
 import { lineChecks, lineCounters, projectLine } from "./quota-line.js";
 
@@ -45,6 +46,7 @@ export function changeSize(context: CommandContext, guest: Guest, change: SizeCh
   const { placement, phase } = guest.status;
   const node = placement && context.mirror.node(placement.nodeId);
   const changed = withChange(guest, change);
+  refuseDiskOfPreemptible("preemptible", changed.spec);
   if (placement && phase === "RUNNING") {
     refuseWhatCannotChange(guest, { placement, node: node?.value, spec: changed.spec });
   }

@@ -20,7 +20,7 @@ import {
 } from "@innkeeper/core";
 import { type CommandContext, type Mutation, mutate } from "./command-context.js";
 import { refuseDataDisks } from "./data-disks.js";
-import { withDiskOf } from "./guest-disk.js";
+import { refuseDiskOfPreemptible, withDiskOf } from "./guest-disk.js";
 import { refuseUnkeptLimit } from "./guest-limits.js";
 import { claimCounters, newNetwork, withPorts } from "./guest-network.js";
 import { newOperation } from "./new-operation.js";
@@ -68,6 +68,7 @@ export function prepareCreation(
   refuseDataDisks("guest.spec.data_disks", image.value, input.spec.dataDisks);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
   const spec = withPorts(context.ids, withDiskOf(image.value, input.spec));
+  refuseDiskOfPreemptible("guest.spec.preemptible", spec);
   const guest = newGuest(context, { ...input, spec });
   const operation = newOperation(context, guest, input.kind ?? "create");
   return {

@@ -1,5 +1,5 @@
 /** How large the disk of a new guest is: what quota and placement count follows from its image. */
-import { type GuestSpec, type Image, invalidField } from "@innkeeper/core";
+import { type GuestSpec, heldBy, type Image, invalidField } from "@innkeeper/core";
 
 /** A file system has its own needs. */
 const CONTAINER_DISK_MIB_MIN = 16;
@@ -29,4 +29,12 @@ export function withDiskOf({ id, manifest }: Image, spec: GuestSpec): GuestSpec 
       throw invalidField(FIELD, diskMib, allowed);
     }
   }
+}
+
+/** Who has to leave goes without its disks. @throws `invalid`. */
+export function refuseDiskOfPreemptible(field: string, spec: GuestSpec): void {
+  const { diskMib } = heldBy(spec);
+  if (spec.isPreemptible !== true || diskMib === 0) return;
+  const allowed = `false; its disks (${diskMib} MiB) would be lost when it has to leave its node`;
+  throw invalidField(field, true, allowed);
 }

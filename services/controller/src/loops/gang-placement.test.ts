@@ -114,7 +114,10 @@ async function place(bench: CommandBench): Promise<readonly Transaction[]> {
     mirrored: (revision: number) => bench.mirror.waitFor(revision, limit),
   };
   await new Promise((settled) => {
-    const loop = new PlacementLoop(context, bench.nodeViews, settled);
+    const loop = new PlacementLoop(context, bench.nodeViews, {
+      onSettled: settled,
+      isReachable: () => true,
+    });
     for (const { uid } of bench.mirror.guests()) loop.enqueue(uid);
   });
   return commits;

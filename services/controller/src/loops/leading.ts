@@ -71,8 +71,11 @@ export class Leading {
       onReports: (nodeId, reports) => this.#take(nodeId, reports),
       onFailed: (_, guestUids) => this.#reconcile.retryLater(guestUids),
     });
-    this.#placement = new PlacementLoop(context, nodeViews, (uids) => {
-      for (const uid of uids) this.#enqueueIfPlaced(uid);
+    this.#placement = new PlacementLoop(context, nodeViews, {
+      onSettled: (uids) => {
+        for (const uid of uids) this.#enqueueIfPlaced(uid);
+      },
+      isReachable: (nodeId) => sessions.linkOf(nodeId) === "synced",
     });
     this.#reconcile = new ReconcileLoop(context, {
       sessions,
@@ -185,9 +188,7 @@ export class Leading {
   #onGuest(after: Guest | undefined, before: Guest | undefined): void {
     if (after) this.#reconcile.enqueue(after.uid);
     if (before && !after) this.parts.sessions.forgetGuest(before.uid);
-    const hasFreed =
-      before !== undefined && (!after || (before.status.migration && !after.status.migration));
-    if (hasFreed) this.#wakePending();
+    if (before !== undefined && hasFreed(before, after)) this.#wakePending();
   }
 
   /** Soon, and once for many nodes that come or guests that go. */
@@ -227,4 +228,12 @@ export class Leading {
     let cancel = this.context.clock.schedule(periodMs, () => void tick());
     this.#stops.push(() => cancel());
   }
+}
+
+/** Something that it held on a node is free now. */
+function hasFreed({ status }: Guest, after: Guest | undefined): boolean {
+  const { migration, placement } = status;
+  if (after === undefined) return true;
+  const hasMoved = migration !== undefined && after.status.migration === undefined;
+  return hasMoved || (placement !== undefined && after.status.placement === undefined);
 }

@@ -15,6 +15,8 @@ import {
   type PlacementRequest,
   type PlacementResult,
   Placer,
+  type Preempting,
+  type PreemptionQuestion,
   placementsOf,
   type RecordKey,
   type RecordValue,
@@ -29,6 +31,14 @@ export interface PlacementTurn {
   place(request: PlacementRequest, seed: number): PlacementResult;
   /** The decision is meant: later ones of this turn count with it. */
   take(request: PlacementRequest, nodeId: string): void;
+  /** Who would have to leave, and from where; undefined = nobody's leaving is enough. */
+  preempt(
+    request: PlacementRequest,
+    allowed: Pick<PreemptionQuestion, "priority" | "mayLeave">,
+    seed: number,
+  ): Preempting | undefined;
+  /** Will be free there: counts for `preempt`, not for `place`. */
+  expect(release: Release): void;
   /** Gives back what was taken inside when it ends with undefined. */
   attempt<T>(decide: () => T | undefined): T | undefined;
 }
@@ -81,6 +91,7 @@ export class NodeViews {
     const placer = this.#placer ?? this.#begin();
     this.#hearNodes(placer.table);
     const taken: Taken[] = [];
+    const expected: Release[] = [];
     const take = (request: PlacementRequest, nodeId: string): void => {
       taken.push({ request, nodeId });
       placer.table.allocate(nodeId, request.resources);
@@ -102,7 +113,14 @@ export class NodeViews {
       return result;
     };
     try {
-      return decide({ place: (request, seed) => this.#place(request, seed), take, attempt });
+      return decide({
+        place: (request, seed) => this.#place(request, seed),
+        preempt: (request, allowed, seed) =>
+          withFree(placer, expected, () => this.#preempt(placer, { request, seed }, allowed)),
+        expect: (release) => expected.push(release),
+        take,
+        attempt,
+      });
     } finally {
       giveBack(0);
     }
@@ -151,6 +169,19 @@ export class NodeViews {
     const request = { ...asked, heldPorts };
     const { revision } = this.mirror;
     return placer.place(request, { revision, seed, policy: this.policyOf(request) });
+  }
+
+  #preempt(
+    placer: Placer,
+    { request, seed }: { request: PlacementRequest; seed: number },
+    allowed: Pick<PreemptionQuestion, "priority" | "mayLeave">,
+  ): Preempting | undefined {
+    const heldPorts = this.#ports.conflicts(request.guestUid, request.ports ?? []);
+    const policy = this.policyOf(request);
+    const found = placer.preempt({ ...request, heldPorts }, allowed, { seed, policy });
+    if (found === undefined) return undefined;
+    const nodeId = placer.table.ids[found.slot] as string;
+    return { nodeId, victimUids: found.victims.map(({ guestUid }) => guestUid) };
   }
 
   #begin(): Placer {
@@ -208,16 +239,29 @@ export class NodeViews {
   }
 }
 
-function settle({ table, members }: Placer, guest: Guest): void {
-  for (const { nodeId, resources } of placementsOf(guest)) {
-    table.allocate(nodeId, resources);
-    members.add(nodeId, guest);
+function withFree<T>({ table }: Placer, releases: readonly Release[], run: () => T): T {
+  for (const { nodeId, resources } of releases) table.release(nodeId, resources);
+  try {
+    return run();
+  } finally {
+    for (const { nodeId, resources } of releases) table.allocate(nodeId, resources);
   }
 }
 
-function unsettle({ table, members }: Placer, guest: Guest): void {
+function settle({ table, members, preemptibles }: Placer, guest: Guest): void {
+  for (const { nodeId, resources } of placementsOf(guest)) {
+    table.allocate(nodeId, resources);
+    members.add(nodeId, guest);
+    if (guest.spec.isPreemptible !== true) continue;
+    const priority = guest.spec.priority ?? 0;
+    preemptibles.add(nodeId, { guestUid: guest.uid, priority, resources });
+  }
+}
+
+function unsettle({ table, members, preemptibles }: Placer, guest: Guest): void {
   for (const { nodeId, resources } of placementsOf(guest)) {
     table.release(nodeId, resources);
     members.remove(nodeId, guest);
+    if (guest.spec.isPreemptible === true) preemptibles.remove(nodeId, guest.uid);
   }
 }

@@ -11,7 +11,10 @@ import {
   heldBy,
   nodeCounter,
   type PlacementDecision,
+  type PlacementRequest,
   type PlacementResult,
+  type Preempting,
+  placementsOf,
   RESOURCE_KINDS,
   type Rejection,
   recordKey,
@@ -24,28 +27,46 @@ import type { NodeViews, PlacementTurn } from "./node-views.js";
 import { PlacementQueue } from "./placement-queue.js";
 import { placementRequest } from "./placement-request.js";
 import { type NoPlace, needsPlace, placed, summary, unplaced } from "./placement-status.js";
+import { Preemption } from "./preemption.js";
 
 /** Decisions made from one snapshot. */
 const BATCH_MAX = 256;
 
 export class PlacementLoop {
   readonly #queue = new PlacementQueue();
+  /** For whom others are leaving. */
+  readonly #preemptors = new Set<string>();
   #isRunning = false;
 
   constructor(
     private readonly context: LoopContext,
     private readonly nodeViews: NodeViews,
-    /** Called with guests whose record was written or whose turn was lost. */
-    private readonly onSettled: (guestUids: readonly string[]) => void,
+    private readonly hooks: {
+      /** Called with guests whose record was written or whose turn was lost. */
+      readonly onSettled: (guestUids: readonly string[]) => void;
+      readonly isReachable: (nodeId: string) => boolean;
+    },
   ) {}
 
   enqueue(guestUid: string): void {
     const guest = this.context.mirror.guestByUid(guestUid)?.value;
     if (guest === undefined) return;
     this.#queue.add(guestUid, guest.spec.priority ?? 0);
+    this.#askPreemptors();
     if (this.#isRunning) return;
     this.#isRunning = true;
     queueMicrotask(() => void this.#drain());
+  }
+
+  /**
+   * Whoever others make room for is asked with everybody, and so before those of lower priority.
+   */
+  #askPreemptors(): void {
+    for (const uid of this.#preemptors) {
+      const guest = this.context.mirror.guestByUid(uid)?.value;
+      if (guest !== undefined && needsPlace(guest)) this.#queue.add(uid, guest.spec.priority ?? 0);
+      else this.#preemptors.delete(uid);
+    }
   }
 
   async #drain(): Promise<void> {
@@ -64,17 +85,18 @@ export class PlacementLoop {
     const results = await this.context.leader.commitAll(transactions);
     const newest = Math.max(0, ...results.map((each) => (each.isCommitted ? each.revision : 0)));
     await this.context.mirrored(newest);
-    this.onSettled(uids);
+    this.hooks.onSettled(uids);
   }
 
   #decideAll(uids: readonly string[]): Transaction[] {
     const seen = new Set<string>();
+    const preemption = new Preemption(this.context.mirror, this.hooks.isReachable);
     return this.nodeViews.inTurn((turn) =>
       uids.flatMap((uid) => {
         const found = this.context.mirror.guestByUid(uid);
         if (found === undefined || !needsPlace(found.value)) return [];
         const { gangId } = found.value;
-        if (gangId === undefined) return this.#decide(found, turn);
+        if (gangId === undefined) return this.#decide(found, turn, preemption);
         if (seen.has(gangId)) return [];
         seen.add(gangId);
         return this.#decideGang(gangId, turn);
@@ -83,11 +105,59 @@ export class PlacementLoop {
   }
 
   /** Nothing when there is nothing new to say. */
-  #decide(found: Versioned<Guest>, turn: PlacementTurn): Transaction[] {
+  #decide(found: Versioned<Guest>, turn: PlacementTurn, preemption: Preemption): Transaction[] {
     const result = this.#place(found.value, turn);
     if (result.isPlaced) return [this.#placed(found, result.decision)];
     const { rejections } = result;
-    return this.#notPlaced(found, { rejections, message: summary(rejections) });
+    const made = this.#makeRoom(found, { turn, preemption, rejections });
+    return made ?? this.#notPlaced(found, { rejections, message: summary(rejections) });
+  }
+
+  /** Undefined when nobody leaves for it; it then waits like any other. */
+  #makeRoom(
+    { value: guest, revision }: Versioned<Guest>,
+    { turn, preemption, rejections }: MakingRoom,
+  ): Transaction[] | undefined {
+    if (this.nodeViews.isAwaitingNodes()) return undefined;
+    const request = placementRequest(guest, this.context.mirror);
+    const { preempting: awaited } = guest.status;
+    if (awaited !== undefined && preemption.isAwaited(guest)) {
+      this.#reserve(request, awaited, turn);
+      return [];
+    }
+    const seed = this.context.ids.random32();
+    const preempting = preemption.choose(guest, { turn, request, seed });
+    if (preempting === undefined) return undefined;
+    const nowMs = this.context.clock.nowMs();
+    const { checks = [], puts = [] } = preemption.evictions(guest, preempting, nowMs);
+    const names = puts.map(({ value }) => `${(value as Guest).projectId}/${(value as Guest).id}`);
+    const message = `waits until ${names.join(", ")} left ${preempting.nodeId} for it`;
+    const waiting = unplaced(guest, { rejections, message, reason: "AWAITS_ROOM" }) ?? guest;
+    const told = this.#waiting(waiting);
+    const status = { ...waiting.status, preempting };
+    const key = guestKey(guest);
+    const put = { key, value: { ...waiting, status, updatedAtMs: nowMs } };
+    this.#reserve(request, preempting, turn);
+    return [
+      {
+        checks: [{ key, revision }, ...checks, ...(told.checks ?? [])],
+        puts: [put, ...puts, ...(told.puts ?? [])],
+        deletes: [],
+        counters: [],
+      },
+    ];
+  }
+
+  /** What is free there, and what will be, is for nobody after it in this turn and later ones. */
+  #reserve(request: PlacementRequest, preempting: Preempting, turn: PlacementTurn): void {
+    const { nodeId, victimUids } = preempting;
+    this.#preemptors.add(request.guestUid);
+    turn.take(request, nodeId);
+    for (const uid of victimUids) {
+      const victim = this.context.mirror.guestByUid(uid)?.value;
+      const places = victim === undefined ? [] : placementsOf(victim);
+      for (const place of places) if (place.nodeId === nodeId) turn.expect(place);
+    }
   }
 
   /** All that have no place get one, the largest first, in one transaction; or none does. */
@@ -175,6 +245,12 @@ export class PlacementLoop {
       ],
     };
   }
+}
+
+interface MakingRoom {
+  readonly turn: PlacementTurn;
+  readonly preemption: Preemption;
+  readonly rejections: readonly Rejection[];
 }
 
 function bySize({ spec: left, id }: Guest, { spec: right, id: otherId }: Guest): number {

@@ -18,22 +18,34 @@ export function placed(guest: Guest, decision: PlacementDecision): Guest {
   const epoch = guest.status.epochLast + 1;
   const there = withPhase(guest, { phase: "PLACED", reason: "", message: decision.message });
   const placement = { nodeId, engine, mode, epoch, decision };
-  const status = { ...there.status, placement, rejections: [], epochLast: epoch };
+  const status = {
+    ...there.status,
+    placement,
+    preempting: undefined,
+    rejections: [],
+    epochLast: epoch,
+  };
   return withNewIntent({ ...there, status });
 }
 
 export interface NoPlace {
   readonly rejections: readonly Rejection[];
   readonly message: string;
+  /** Undefined = nothing fits. */
+  readonly reason?: "AWAITS_ROOM";
 }
 
 /** Undefined when the reasons are the same as before: nothing to write. */
-export function unplaced(guest: Guest, { rejections, message }: NoPlace): Guest | undefined {
+export function unplaced(
+  guest: Guest,
+  { rejections, message, reason }: NoPlace,
+): Guest | undefined {
   const isSame = JSON.stringify(guest.status.rejections) === JSON.stringify(rejections);
   if (isSame && guest.status.message === message && guest.status.phase === "PENDING") {
     return undefined;
   }
-  const pending = withPhase(guest, { phase: "PENDING", reason: "NOTHING_FITS", message });
+  const why = { reason: reason ?? "NOTHING_FITS", message };
+  const pending = withPhase(guest, { phase: "PENDING", ...why });
   return { ...pending, status: { ...pending.status, rejections } };
 }
 

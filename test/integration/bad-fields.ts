@@ -69,6 +69,7 @@ const LIMITS_OF_MOVES = {
   "limits.cool_down": [{ seconds: -1 }, { seconds: 86_401 }, { nanos: 1_000_000_000 }],
 };
 const CLUSTER = [
+  ...rows("ClusterService.GetPlacementQueue", {}, { guests_max: [-1, 1001] }),
   ...rows("ClusterService.PlanRebalance", { limits: {} }, LIMITS_OF_MOVES),
   ...rows(
     "ClusterService.RebalanceCluster",

@@ -96,6 +96,47 @@ it("gives room to the greatest priority first, then to who has waited longest", 
   }
 });
 
+it("shares room between projects, and shows who waits in which order", async () => {
+  const { out } = await inn("node", "get", "n1", "-o", "json");
+  const { allocatable } = JSON.parse(out) as {
+    readonly allocatable: { readonly cpuMillis: string };
+  };
+  const cpu = (part: number) => `${Math.floor(Number(allocatable.cpuMillis) / part / 50) * 50}m`;
+  const create = ["--image", "tiny", "--memory", "32MiB", "--node", "n1"];
+  for (const project of ["big", "small"]) {
+    expect((await inn("project", "create", project)).code).toBe(0);
+  }
+  const queue = async () => (await inn("queue")).out;
+  expect(await queue()).toMatch(/no guest waits for a place/);
+  const all = [...create, "--cpu", cpu(1)];
+  expect((await inn("guest", "create", "all", "--project", "big", ...all)).code).toBe(0);
+  const half = [...create, "--cpu", cpu(2), "--no-wait"];
+  for (const [project, name] of [
+    ["big", "b1"],
+    ["big", "b2"],
+    ["small", "s1"],
+    ["small", "s2"],
+  ] as const) {
+    expect((await inn("guest", "create", name, "--project", project, ...half)).code).toBe(0);
+  }
+  const order = /small\/s1.*small\/s2.*big\/b1.*big\/b2/s;
+  await vi.waitFor(async () => {
+    expect(await queue()).toMatch(/4 guests wait for a place, the longest for \d+s/);
+  }, PATIENCE);
+  expect(await queue()).toMatch(order);
+  expect(await queue()).toMatch(/big +2 +(3\d|9\d|100)\.\d\d %/);
+  expect((await inn("guest", "delete", "all", "--project", "big")).code).toBe(0);
+  await vi.waitFor(async () => {
+    for (const [project, name] of [
+      ["small", "s1"],
+      ["big", "b1"],
+    ] as const) {
+      expect((await inn("guest", "get", name, "--project", project)).out).toMatch(/RUNNING/);
+    }
+  }, PATIENCE);
+  expect(await queue()).toMatch(/2 guests wait.*cpuMillis needs/s);
+});
+
 it("makes preemptible guests leave for a greater priority, within their budget", async () => {
   const { out } = await inn("node", "get", "n1", "-o", "json");
   const { allocatable } = JSON.parse(out) as {

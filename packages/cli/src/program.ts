@@ -9,6 +9,7 @@ import { localCommands, type RegisterLocal } from "./commands/local-commands.js"
 import { nodeCommands } from "./commands/node-commands.js";
 import { operationCommands } from "./commands/operation-commands.js";
 import { projectCommands } from "./commands/project-commands.js";
+import { queueCommand } from "./commands/queue.js";
 import { rebalanceCommand } from "./commands/rebalance.js";
 import type { Register } from "./commands/register.js";
 import { usageCommands } from "./commands/usage-commands.js";
@@ -44,6 +45,7 @@ export function buildProgram(
   usageCommands(program, register.remote);
   nodeCommands(program, register.remote);
   rebalanceCommand(program, register.remote);
+  queueCommand(program, register.remote);
   projectCommands(program, register.remote);
   imageCommands(program, register.remote);
   operationCommands(program, register.remote);

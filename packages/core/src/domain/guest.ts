@@ -163,6 +163,8 @@ export interface GuestStatus {
   readonly network?: GuestNetwork;
   /** What its present copy was launched with; undefined before the first. */
   readonly launchedWith: LaunchSize | undefined;
+  /** Since when it has waited for a place; absent = since it was created, or it has one. */
+  readonly waitingSinceMs?: number | undefined;
   /** Why it fits nowhere, while PENDING. */
   readonly rejections: readonly Rejection[];
   /** Highest epoch ever given to a copy of this guest. */

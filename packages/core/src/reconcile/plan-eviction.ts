@@ -42,11 +42,16 @@ function afterStop(view: GuestView, observed: Guest, eviction: Eviction): GuestP
 }
 
 /** Its own wish stays: if it is to run, it waits for another place. */
-function leave({ guest }: GuestView, { by }: Eviction): GuestPlan {
+function leave({ guest, nowMs }: GuestView, { by }: Eviction): GuestPlan {
   const message = `made room for ${by.name} (priority ${by.priority})`;
   const phase = guest.spec.desired === "stopped" ? "STOPPED" : "PENDING";
   const off = withPhase(stopped(guest), { phase, reason: "PREEMPTED", message });
-  const status = { ...off.status, placement: undefined, eviction: undefined };
+  const status = {
+    ...off.status,
+    placement: undefined,
+    eviction: undefined,
+    waitingSinceMs: nowMs,
+  };
   const after = withNewIntent({ ...off, status });
   return { do: "write", guest: after, operation: undefined, releases: placementsOf(guest) };
 }

@@ -13,6 +13,7 @@ import {
   type NodeIntroduction,
   type NodeReport,
   type Operation,
+  placementsOf,
   type RecordValue,
   type ReportAnswer,
 } from "@innkeeper/core";
@@ -48,6 +49,7 @@ export class Leading {
   readonly #stops: (() => void)[] = [];
   #isOver = false;
   #isWakeDue = false;
+  readonly #changedNodes = new Set<string>();
 
   constructor(
     private readonly context: LoopContext,
@@ -159,7 +161,7 @@ export class Leading {
   /** Guests that are there see it otherwise now; those without a place may find one there. */
   #onNode(nodeId: string): void {
     for (const uid of this.context.mirror.guestsOn(nodeId)) this.#reconcile.enqueue(uid);
-    this.#wakePending();
+    this.#wakePending([nodeId]);
   }
 
   #settleOrphans(nodeId: string, copies: readonly CopyReport[]): void {
@@ -188,26 +190,23 @@ export class Leading {
   #onGuest(after: Guest | undefined, before: Guest | undefined): void {
     if (after) this.#reconcile.enqueue(after.uid);
     if (before && !after) this.parts.sessions.forgetGuest(before.uid);
-    if (before !== undefined && hasFreed(before, after)) this.#wakePending();
+    if (!after || after.status.placement) this.#placement.forget((after ?? before)?.uid ?? "");
+    if (before !== undefined && hasFreed(before, after)) {
+      this.#wakePending(placementsOf(before).map(({ nodeId }) => nodeId));
+    }
   }
 
   /** Soon, and once for many nodes that come or guests that go. */
-  #wakePending(): void {
+  #wakePending(nodeIds: readonly string[]): void {
+    for (const nodeId of nodeIds) this.#changedNodes.add(nodeId);
     if (this.#isWakeDue) return;
     this.#isWakeDue = true;
     this.context.clock.schedule(WAKE_AFTER_MS, () => {
       this.#isWakeDue = false;
-      if (this.#isOver) return;
-      for (const { uid } of this.#waitingLongest()) this.#reconcile.enqueue(uid);
+      const nodes = new Set(this.#changedNodes);
+      this.#changedNodes.clear();
+      if (!this.#isOver) this.#placement.wake(nodes);
     });
-  }
-
-  /** Of those of one priority the oldest is asked first: nobody starves. */
-  #waitingLongest(): readonly Guest[] {
-    const { mirror } = this.context;
-    const found = [...mirror.guestsWithoutPlace()].map((uid) => mirror.guestByUid(uid)?.value);
-    const guests = found.filter((guest) => guest !== undefined);
-    return guests.sort((left, right) => left.createdAtMs - right.createdAtMs);
   }
 
   /** A guest without a place waits for a change; it is not tried again at once. */
@@ -232,8 +231,8 @@ export class Leading {
 
 /** Something that it held on a node is free now. */
 function hasFreed({ status }: Guest, after: Guest | undefined): boolean {
-  const { migration, placement } = status;
   if (after === undefined) return true;
-  const hasMoved = migration !== undefined && after.status.migration === undefined;
-  return hasMoved || (placement !== undefined && after.status.placement === undefined);
+  return (["placement", "migration", "resize"] as const).some(
+    (held) => status[held] !== undefined && after.status[held] === undefined,
+  );
 }

@@ -6,8 +6,12 @@
  *    guests.
  */
 import {
+  addResources,
+  allocatable,
+  type FairShares,
   type Guest,
   kindOf,
+  NO_RESOURCES,
   type NodeRecord,
   type NodeTable,
   type NodeView,
@@ -18,9 +22,13 @@ import {
   type Preempting,
   type PreemptionQuestion,
   placementsOf,
+  RESOURCE_KINDS,
   type RecordKey,
   type RecordValue,
   type Release,
+  type Resources,
+  subtractResources,
+  sumResources,
 } from "@innkeeper/core";
 import type { Mirror } from "../mirror/mirror.js";
 import type { NodeSessions } from "../sessions/node-sessions.js";
@@ -56,6 +64,8 @@ interface RecordChange {
 export class NodeViews {
   #placer: Placer | undefined;
   #ports = new HeldPorts();
+  /** What the guests of each project hold on nodes. */
+  readonly #held = new Map<string, Resources>();
   readonly #unheard = new Set<string>();
   #unsubscribe: () => void = () => undefined;
 
@@ -150,6 +160,24 @@ export class NodeViews {
     return work(placer);
   }
 
+  /** What guests that wait are weighed by. */
+  shares(nowMs: number): FairShares {
+    this.#placer ??= this.#begin();
+    const total = sumResources(this.mirror.nodes().map(allocatable));
+    return { nowMs, total, heldBy: (projectId) => this.#held.get(projectId) ?? NO_RESOURCES };
+  }
+
+  /** Whether the node takes guests and has so much left. */
+  hasRoom(nodeId: string, resources: Resources): boolean {
+    const { table } = this.#placer ?? this.#begin();
+    const slot = table.slotOf(nodeId);
+    if (slot === undefined || table.isOpen[slot] === 0) return false;
+    return RESOURCE_KINDS.every(
+      (kind, index) =>
+        resources[kind] <= (table.free[slot * RESOURCE_KINDS.length + index] as number),
+    );
+  }
+
   /** Every node as the scheduler sees it now. */
   all(): NodeView[] {
     const { table } = this.#placer ?? this.#begin();
@@ -189,6 +217,7 @@ export class NodeViews {
     this.#placer = placer;
     for (const node of this.mirror.nodes()) placer.table.setNode(this.#seen(node));
     this.#ports = new HeldPorts();
+    this.#held.clear();
     for (const guest of this.mirror.guests()) this.#settle(placer, guest);
     this.#unsubscribe = this.mirror.subscribe((batch, before) => {
       batch.changes.forEach(({ key, value }, index) => {
@@ -212,11 +241,19 @@ export class NodeViews {
   #settle(placer: Placer, guest: Guest): void {
     settle(placer, guest);
     this.#ports.addGuest(guest);
+    this.#hold(guest, addResources);
   }
 
   #unsettle(placer: Placer, guest: Guest): void {
     unsettle(placer, guest);
     this.#ports.removeGuest(guest);
+    this.#hold(guest, subtractResources);
+  }
+
+  #hold(guest: Guest, change: typeof addResources): void {
+    const places = sumResources(placementsOf(guest).map(({ resources }) => resources));
+    const held = this.#held.get(guest.projectId) ?? NO_RESOURCES;
+    this.#held.set(guest.projectId, change(held, places));
   }
 
   /** Whether an agent answers changes with time, not with a record. */

@@ -1,14 +1,16 @@
 /**
- * Finds places for pending guests, many in one batch, by priority. What overcommit forbids is
- * refused by the store's counters, however old the snapshot was (I2). A guest that fits nowhere
- * keeps the reasons and is tried again when something changes. Guests of one gang get places
- * together or wait together.
+ * Finds places for pending guests, many in one batch, in the order of the fair queue. What
+ * overcommit forbids is refused by the store's counters, however old the snapshot was (I2). A guest
+ * that fits nowhere keeps the reasons and is tried again when something changes. Guests of one gang
+ * get places together or wait together.
  */
 import {
   allocatable,
+  FairQueue,
   type Guest,
   guestKey,
   heldBy,
+  NO_RULES,
   nodeCounter,
   type PlacementDecision,
   type PlacementRequest,
@@ -24,16 +26,24 @@ import { portCounters } from "../commands/guest-network.js";
 import type { Versioned } from "../mirror/mirror.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews, PlacementTurn } from "./node-views.js";
-import { PlacementQueue } from "./placement-queue.js";
 import { placementRequest } from "./placement-request.js";
-import { type NoPlace, needsPlace, placed, summary, unplaced } from "./placement-status.js";
+import { PlacementRetries } from "./placement-retries.js";
+import {
+  type NoPlace,
+  needsPlace,
+  placed,
+  summary,
+  unplaced,
+  waitingGuest,
+} from "./placement-status.js";
 import { Preemption } from "./preemption.js";
 
 /** Decisions made from one snapshot. */
 const BATCH_MAX = 256;
 
 export class PlacementLoop {
-  readonly #queue = new PlacementQueue();
+  readonly #queue = new FairQueue();
+  readonly #retries: PlacementRetries;
   /** For whom others are leaving. */
   readonly #preemptors = new Set<string>();
   #isRunning = false;
@@ -46,16 +56,36 @@ export class PlacementLoop {
       readonly onSettled: (guestUids: readonly string[]) => void;
       readonly isReachable: (nodeId: string) => boolean;
     },
-  ) {}
+  ) {
+    this.#retries = new PlacementRetries(context.clock);
+  }
 
+  /** To be asked in its turn, unless it was asked shortly before and nothing changed for it. */
   enqueue(guestUid: string): void {
     const guest = this.context.mirror.guestByUid(guestUid)?.value;
-    if (guest === undefined) return;
-    this.#queue.add(guestUid, guest.spec.priority ?? 0);
+    if (guest === undefined || !this.#retries.isDue(guest)) return;
+    this.#queue.add(waitingGuest(guest));
     this.#askPreemptors();
     if (this.#isRunning) return;
     this.#isRunning = true;
     queueMicrotask(() => void this.#drain());
+  }
+
+  /** Something changed on these nodes: who waits and may have room there now is asked again. */
+  wake(nodeIds: ReadonlySet<string>): void {
+    const { mirror } = this.context;
+    for (const uid of mirror.guestsWithoutPlace()) {
+      const guest = mirror.guestByUid(uid)?.value;
+      if (guest === undefined || !needsPlace(guest)) continue;
+      const held = heldBy(guest.spec);
+      const isServed = [...nodeIds].some((nodeId) => this.nodeViews.hasRoom(nodeId, held));
+      if (isServed) this.#retries.wake(uid);
+      this.enqueue(uid);
+    }
+  }
+
+  forget(guestUid: string): void {
+    this.#retries.forget(guestUid);
   }
 
   /**
@@ -64,14 +94,14 @@ export class PlacementLoop {
   #askPreemptors(): void {
     for (const uid of this.#preemptors) {
       const guest = this.context.mirror.guestByUid(uid)?.value;
-      if (guest !== undefined && needsPlace(guest)) this.#queue.add(uid, guest.spec.priority ?? 0);
+      if (guest !== undefined && needsPlace(guest)) this.#queue.add(waitingGuest(guest));
       else this.#preemptors.delete(uid);
     }
   }
 
   async #drain(): Promise<void> {
     try {
-      while (!this.#queue.isEmpty) await this.#placeBatch();
+      while (this.#queue.size > 0) await this.#placeBatch();
     } catch (error) {
       this.context.log.warn({ error }, "placement failed and is tried again");
     } finally {
@@ -80,7 +110,8 @@ export class PlacementLoop {
   }
 
   async #placeBatch(): Promise<void> {
-    const uids = this.#queue.take(BATCH_MAX);
+    const shares = this.nodeViews.shares(this.context.clock.nowMs());
+    const uids = this.#queue.take(BATCH_MAX, shares).map(({ guestUid }) => guestUid);
     const transactions = this.#decideAll(uids);
     const results = await this.context.leader.commitAll(transactions);
     const newest = Math.max(0, ...results.map((each) => (each.isCommitted ? each.revision : 0)));
@@ -203,6 +234,8 @@ export class PlacementLoop {
 
   #notPlaced({ value, revision }: Versioned<Guest>, why: NoPlace): Transaction[] {
     if (this.nodeViews.isAwaitingNodes()) return [];
+    // What others do anywhere may help one that has rules about them.
+    if ((value.spec.rules ?? NO_RULES).groups.length === 0) this.#retries.failed(value);
     const changed = unplaced(value, why);
     if (changed === undefined) return [];
     const guest = { ...changed, updatedAtMs: this.context.clock.nowMs() };

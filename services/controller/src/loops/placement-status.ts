@@ -1,8 +1,10 @@
 /** What a decision makes of a guest's status. */
 import {
   type Guest,
+  heldBy,
   type PlacementDecision,
   type Rejection,
+  type WaitingGuest,
   withNewIntent,
   withPhase,
 } from "@innkeeper/core";
@@ -22,10 +24,22 @@ export function placed(guest: Guest, decision: PlacementDecision): Guest {
     ...there.status,
     placement,
     preempting: undefined,
+    waitingSinceMs: undefined,
     rejections: [],
     epochLast: epoch,
   };
   return withNewIntent({ ...there, status });
+}
+
+/** As the queue of those that wait sees it. */
+export function waitingGuest({ uid, projectId, spec, status, createdAtMs }: Guest): WaitingGuest {
+  return {
+    guestUid: uid,
+    projectId,
+    priority: spec.priority ?? 0,
+    sinceMs: status.waitingSinceMs ?? createdAtMs,
+    resources: heldBy(spec),
+  };
 }
 
 export interface NoPlace {

@@ -59,6 +59,11 @@ const DRAIN = {
   request_id: REQUEST_IDS,
 };
 const DRAINS = [
+  ...rows(
+    "NodeService.ReturnGuests",
+    { node_id: "x" },
+    { node_id: NEEDED_NAMES, request_id: REQUEST_IDS },
+  ),
   ...rows("NodeService.DrainNode", { node_id: "x" }, { node_id: NEEDED_NAMES, ...DRAIN }),
   ...rows("NodeService.PlanDrain", {}, { node_id: NEEDED_NAMES }),
 ];

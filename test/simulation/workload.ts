@@ -28,6 +28,7 @@ import { migrateGuest } from "../../services/controller/src/commands/migrate-gue
 import { setProjectQuota } from "../../services/controller/src/commands/projects.js";
 import { rebalanceCluster } from "../../services/controller/src/commands/rebalance.js";
 import { resizeGuest } from "../../services/controller/src/commands/resize-guest.js";
+import { returnGuests } from "../../services/controller/src/commands/return-guests.js";
 import { setRunState } from "../../services/controller/src/commands/set-run-state.js";
 import {
   removeSnapshot,
@@ -72,6 +73,7 @@ const WEIGHTS = {
   cordon: 1,
   uncordon: 2,
   drain: 1,
+  return: 1,
   rebalance: 1,
 } as const;
 type Verb = keyof typeof WEIGHTS;
@@ -161,6 +163,8 @@ export class Workload {
         return this.#rebalance(requestId);
       case "drain":
         return this.#drain(requestId);
+      case "return":
+        return this.#return(requestId);
       case "disk":
         return { what, isOperation, run: this.#disk(guest) };
       case "snapshot":
@@ -328,6 +332,15 @@ export class Workload {
       what: `drain ${nodeId}`,
       isOperation: true,
       run: (controller) => drainNode(controller, { nodeId, deadlineMs, requestId }),
+    };
+  }
+
+  #return(requestId: string): Command {
+    const nodeId = this.#prng.pick(NODE_IDS);
+    return {
+      what: `return ${nodeId}`,
+      isOperation: true,
+      run: (controller) => returnGuests(controller, { nodeId, requestId }),
     };
   }
 

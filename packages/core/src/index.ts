@@ -61,6 +61,7 @@ export { DevicePacker, type DevicePlace } from "./scheduling/devices/device-pack
 export * from "./scheduling/devices/device-request.js";
 export { DeviceShapes } from "./scheduling/devices/device-shapes.js";
 export { UnusableLoss } from "./scheduling/devices/unusable-loss.js";
+export * from "./scheduling/evacuate.js";
 export * from "./scheduling/fair-queue.js";
 export * from "./scheduling/filters.js";
 export * from "./scheduling/group-rules.js";

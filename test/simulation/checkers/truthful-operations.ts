@@ -41,7 +41,7 @@ function checkRecords(commit: ObservedCommit, { records }: World, operation: Ope
     checkDrained(records, operation);
     return;
   }
-  if (operation.kind === "rebalance") {
+  if (operation.kind === "rebalance" || operation.kind === "return") {
     checkRebalanced(operation);
     return;
   }
@@ -75,7 +75,10 @@ function checkRebalanced(operation: Operation): void {
 }
 
 const RECORDED: Readonly<
-  Record<Exclude<Operation["kind"], "delete" | "drain" | "rebalance">, (guest: Guest) => boolean>
+  Record<
+    Exclude<Operation["kind"], "delete" | "drain" | "rebalance" | "return">,
+    (guest: Guest) => boolean
+  >
 > = {
   create: ({ status }) => ["RUNNING", "PAUSED", "STOPPED"].includes(status.phase),
   clone: ({ spec, status }) =>

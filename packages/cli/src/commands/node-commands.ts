@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { allPages, PAGE_SIZE } from "../all-pages.js";
 import type { CliContext } from "../cli-context.js";
 import { age, details, enumName, table } from "../output/table.js";
-import { type DrainOptions, drainNode } from "./node-drain.js";
+import { type DrainOptions, drainNode, returnGuests } from "./node-drain.js";
 import type { Register } from "./register.js";
 
 export function nodeCommands(program: Command, register: Register): void {
@@ -24,7 +24,12 @@ export function nodeCommands(program: Command, register: Register): void {
   node
     .command("uncordon <name>")
     .description("let a node take guests again")
-    .action((name: string) => register((context) => cordon(context, name, false)));
+    .option("--return", "move those home that its newest drain has moved away")
+    .action((name: string, options: { return?: boolean }) => {
+      register((context) =>
+        options.return ? returnGuests(context, name) : cordon(context, name, false),
+      );
+    });
   node
     .command("drain <name>")
     .description("cordon a node and move all its guests away while they run")

@@ -7,6 +7,7 @@ import { EXIT } from "../exit-codes.js";
 import { followOperation } from "../follow-operation.js";
 import { table } from "../output/table.js";
 import { parseMs } from "../parse-options.js";
+import { followMoves } from "./rebalance.js";
 
 export interface DrainOptions {
   readonly dryRun?: boolean;
@@ -37,21 +38,48 @@ export async function drainNode(
   }
 }
 
+export async function returnGuests(context: CliContext, nodeId: string): Promise<void> {
+  const { client, requestId } = context;
+  const { operation } = await client.nodes.returnGuests({ nodeId, requestId });
+  await followMoves(context, operation);
+}
+
 /** Ends with 4 when not all can move. */
 async function planDrain({ client, terminal, setExitCode }: CliContext, nodeId: string) {
   const plan = await client.nodes.planDrain({ nodeId });
-  const rows = plan.moves.map((each) => [
+  const rows = plan.moves.map((each, index) => [
+    each.toNodeId === "" ? "-" : String(index + 1),
     `${each.projectId}/${each.guestId}`,
     `${each.memoryMib}MiB`,
+    each.fromNodeId,
     each.toNodeId || "-",
-    each.blocker,
+    each.expected ? secondsText(msOf(each.expected)) : "-",
+    each.fromNodeId === nodeId ? each.blocker : "makes room",
   ]);
-  const blocked = plan.moves.filter(({ toNodeId }) => toNodeId === "").length;
-  const count = plan.moves.length;
-  const head = `${count - blocked} of ${count} guests of ${nodeId} can move away`;
-  const lines = count === 0 ? [head] : [head, table(["GUEST", "MEMORY", "TO", "BLOCKED BY"], rows)];
+  const own = plan.moves.filter(({ fromNodeId }) => fromNodeId === nodeId);
+  const blocked = own.filter(({ toNodeId }) => toNodeId === "").length;
+  const going = `${own.length - blocked} of ${own.length} guests of ${nodeId}`;
+  const head = `${going} can move away${timeText(plan)}`;
+  const header = ["STEP", "GUEST", "MEMORY", "FROM", "TO", "TAKES", "WHY"];
+  const lines = rows.length === 0 ? [head] : [head, table(header, rows)];
   terminal.result(lines.join("\n"), PlanDrainResponse.toJSON(plan));
   if (blocked > 0) setExitCode(EXIT.refused);
+}
+
+/** Two move at a time. */
+function timeText({ moves }: PlanDrainResponse): string {
+  const known = moves.filter(({ expected }) => expected !== undefined);
+  if (known.length === 0) return "";
+  const allMs = known.reduce((sum, { expected }) => sum + msOf(expected), 0);
+  return `, in about ${secondsText(allMs / 2)}`;
+}
+
+function msOf(duration: { seconds: number; nanos: number } | undefined): number {
+  return (duration?.seconds ?? 0) * 1000 + (duration?.nanos ?? 0) / 1e6;
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1000).toFixed(1)}s`;
 }
 
 function drainText({ message, drain }: Operation): string {
@@ -65,7 +93,7 @@ export function ledgerOf(drain: Drain | undefined): string[] {
     `${each.projectId}/${each.guestId}`,
     each.state,
     each.toNodeId || "-",
-    each.message,
+    [each.aside ? "made room" : "", each.message].filter(Boolean).join(": "),
   ]);
   return [table(["GUEST", "STATE", "TO", "WHY"], rows)];
 }

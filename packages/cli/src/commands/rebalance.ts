@@ -67,11 +67,18 @@ async function plan({ client, terminal }: CliContext, options: RebalanceOptions)
 }
 
 async function apply(context: CliContext, options: RebalanceOptions): Promise<void> {
-  const { client, terminal, requestId } = context;
-  const { operation } = await client.cluster.rebalanceCluster({
-    limits: limitsOf(options),
-    requestId,
-  });
+  const { client, requestId } = context;
+  const limits = limitsOf(options);
+  const { operation } = await client.cluster.rebalanceCluster({ limits, requestId });
+  await followMoves(context, operation);
+}
+
+/** Until its end; tells its ledger, also when it fails. */
+export async function followMoves(
+  context: CliContext,
+  operation: Operation | undefined,
+): Promise<void> {
+  const { client, terminal } = context;
   const tell = (ended: Operation): void =>
     terminal.result(
       [ended.message, ...rebalanceLedgerOf(ended.rebalance)].join("\n"),

@@ -30,6 +30,8 @@ export interface DrainEntry {
   readonly attempts: number;
   /** Why it waits, was skipped or failed. */
   readonly message: string;
+  /** It is on another node, and moves so that one of this node has room. */
+  readonly isAside?: true;
 }
 
 export interface Drain {

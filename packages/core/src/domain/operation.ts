@@ -18,6 +18,7 @@ export const OPERATION_KINDS = [
   "resize",
   "drain",
   "rebalance",
+  "return",
   "take-snapshot",
   "remove-snapshot",
   "restore",

@@ -58,6 +58,43 @@ describe("a drain", () => {
     expect(moves.map(({ guestId }) => guestId)).toEqual(["b"]);
   });
 
+  it("moves a guest of another node out of the way, and does not count it (D4)", () => {
+    const [there, other] = [guestOn("n1", "a"), guestOn("n2", "other")];
+    const guests = [there, other];
+    const route = () => [
+      { guest: other, toNodeId: "n3" },
+      { guest: there, toNodeId: "n2" },
+    ];
+    const { operation, moves } = planDrain(viewOf({ guests, route }));
+    expect(moves).toMatchObject([
+      { guestId: "other", toNodeId: "n3", isAside: true },
+      { guestId: "a", toNodeId: "n2" },
+    ]);
+    expect(statesOf(operation)).toEqual(["a waiting"]);
+    const aside = { ...entryOf(other, "moving"), toNodeId: "n3", isAside: true as const };
+    const entries = [entryOf(there, "waiting"), aside];
+    const moved = [there, guestOn("n3", "other")];
+    const after = planDrain(viewOf({ guests: moved, entries }));
+    expect(statesOf(after.operation)).toEqual(["a waiting", "other moved"]);
+    const end = planDrain(
+      viewOf({ guests: [guestOn("n2", "a"), guestOn("n3", "other")], entries }),
+    );
+    expect(end.operation).toMatchObject({ state: "succeeded", message: "1 of 1 guests are away" });
+    const failed = planDrain(viewOf({ guests, entries }));
+    expect(statesOf(failed.operation)).toEqual(["a waiting", "other failed"]);
+  });
+
+  it("waits, and says so, where the budget of a group forbids another move (D5)", () => {
+    const guests = [guestOn("n1", "a"), guestOn("n1", "b")];
+    const whyWait = ({ id }: Guest) => (id === "a" ? "its budget is 1" : undefined);
+    const { operation, moves } = planDrain(viewOf({ guests, whyWait }));
+    expect(moves.map(({ guestId }) => guestId)).toEqual(["b"]);
+    expect(operation.drain?.entries[0]).toMatchObject({
+      state: "waiting",
+      message: "its budget is 1",
+    });
+  });
+
   it("takes a deleted guest as away", () => {
     const entries = [entryOf(guestOn("n1", "a"), "waiting")];
     const { operation } = planDrain(viewOf({ entries }));
@@ -121,6 +158,8 @@ function viewOf(world: {
   readonly entries?: readonly DrainEntry[];
   readonly operations?: readonly Operation[];
   readonly whyNot?: DrainView["whyNot"];
+  readonly whyWait?: DrainView["whyWait"];
+  readonly route?: DrainView["route"];
   readonly parts?: Partial<Operation>;
   readonly deadlineMs?: number | undefined;
 }): DrainView {
@@ -133,8 +172,14 @@ function viewOf(world: {
     guestByUid: (uid) => guests.find((each) => each.uid === uid),
     operationById: (id) => operations.find((each) => each.id === id),
     whyNot,
+    whyWait: world.whyWait ?? (() => undefined),
+    route: world.route ?? ((uids) => guests.filter(({ uid }) => uids.has(uid)).map(anywhere)),
     nowMs: NOW_MS,
   };
+}
+
+function anywhere(guest: Guest) {
+  return { guest, toNodeId: "" };
 }
 
 function statesOf({ drain }: Operation): string[] {

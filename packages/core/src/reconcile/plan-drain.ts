@@ -5,6 +5,8 @@
  * D1 Begins at most so many migrations at a time.
  * D2 Ends when no entry is open, and says truthfully what each became (I6).
  * D3 A guest that appears on the node meanwhile, by a migration that was under way, is drained too.
+ * D4 Guests of other nodes that make room for it are moved too, and stand in the ledger.
+ * D5 No more guests of a group move or are down than their budgets allow.
  */
 import { type Drain, type DrainEntry, isAway, isOpen } from "../domain/drain.js";
 import type { Guest } from "../domain/guest.js";
@@ -19,7 +21,17 @@ export interface DrainView {
   readonly operationById: (id: string) => Operation | undefined;
   /** Why it cannot move while it runs, whatever the target; undefined = it can. */
   readonly whyNot: (guest: Guest) => string | undefined;
+  /** Why it must not move yet; undefined = it may. */
+  readonly whyWait: (guest: Guest) => string | undefined;
+  /** The moves that bring these away, in their order; also of guests on other nodes (D4). */
+  readonly route: (guestUids: ReadonlySet<string>) => readonly DrainMove[];
   readonly nowMs: number;
+}
+
+export interface DrainMove {
+  readonly guest: Guest;
+  /** Empty = the scheduler chooses. */
+  readonly toNodeId: string;
 }
 
 export interface DrainPlan {
@@ -39,17 +51,28 @@ export function planDrain(view: DrainView): DrainPlan {
   const { drain } = operation;
   const known = new Set(drain.entries.map(({ guestUid }) => guestUid));
   const added = view.guestsThere.filter(({ uid }) => !known.has(uid)).map(newEntry);
-  const entries = [...drain.entries, ...added].map((entry) => observed(entry, view));
+  const entries = [...drain.entries, ...added]
+    .map((entry) => (entry.isAside ? observedAside(entry, view) : observed(entry, view)))
+    .map((entry) => withBudget(entry, view));
   const isLate = drain.deadlineMs !== undefined && nowMs >= drain.deadlineMs;
   const isStopping = operation.isCancelRequested || isLate;
   const told = withLedger(operation, entries, nowMs);
   if (!entries.some((entry) => isStillOpen(entry, isStopping))) {
     return { operation: ended(told, entries, { isLate, nowMs }), moves: [] };
   }
+  return { operation: told, moves: isStopping ? [] : nextMoves(entries, view) };
+}
+
+function nextMoves(entries: readonly DrainEntry[], view: DrainView): readonly DrainEntry[] {
   const movingCount = entries.filter(({ state }) => state === "moving").length;
-  const mayBegin = isStopping ? 0 : Math.max(0, DRAIN_MOVES_MAX - movingCount);
+  const mayBegin = Math.max(0, DRAIN_MOVES_MAX - movingCount);
   const ready = entries.filter((entry) => canBegin(entry, view));
-  return { operation: told, moves: ready.slice(0, mayBegin) };
+  if (mayBegin === 0 || ready.length === 0) return [];
+  const route = view.route(new Set(ready.map(({ guestUid }) => guestUid)));
+  return route.slice(0, mayBegin).map(({ guest, toNodeId }) => {
+    const known = entries.find(({ guestUid }) => guestUid === guest.uid);
+    return { ...(known ?? { ...newEntry(guest), isAside: true as const }), toNodeId };
+  });
 }
 
 /** The ledger after a move was begun, or could not be; the same object when nothing is new. */
@@ -58,7 +81,9 @@ export function withEntry(operation: Operation, entry: DrainEntry): Operation {
   if (drain === undefined) return operation;
   const known = drain.entries.find(({ guestUid }) => guestUid === entry.guestUid);
   if (JSON.stringify(known) === JSON.stringify(entry)) return operation;
-  const entries = drain.entries.map((each) => (each === known ? entry : each));
+  const entries = known
+    ? drain.entries.map((each) => (each === known ? entry : each))
+    : [...drain.entries, entry];
   return { ...operation, drain: { ...drain, entries } };
 }
 
@@ -76,6 +101,26 @@ function observed(entry: DrainEntry, view: DrainView): DrainEntry {
   const why = view.whyNot(guest);
   if (why !== undefined) return { ...entry, state: "skipped", message: why };
   return entry.state === "moved" ? { ...entry, state: "waiting", message: "it came back" } : entry;
+}
+
+/** It stays where it went; whether it must move again the route says. */
+function observedAside(entry: DrainEntry, view: DrainView): DrainEntry {
+  if (entry.state !== "moving") return entry;
+  const guest = view.guestByUid(entry.guestUid);
+  if (guest === undefined) return { ...entry, state: "gone", message: "it was deleted" };
+  const migration = view.operationById(entry.operationId);
+  if (migration?.state === "running") return entry;
+  const isThere = guest.status.placement?.nodeId === entry.toNodeId;
+  const message = isThere ? "" : (migration?.message ?? "its migration is not known any more");
+  return { ...entry, state: isThere ? "moved" : "failed", message };
+}
+
+/** Its group may have too many down or moving already (D5). */
+function withBudget(entry: DrainEntry, { guestByUid, whyWait }: DrainView): DrainEntry {
+  const guest = guestByUid(entry.guestUid);
+  if (entry.state !== "waiting" || guest === undefined) return entry;
+  const why = whyWait(guest);
+  return why === undefined ? entry : { ...entry, message: why };
 }
 
 /** One that moves is there until its migration has ended, whichever way it goes. */
@@ -97,10 +142,10 @@ function afterMigration(entry: DrainEntry, { operationById }: DrainView): DrainE
   return { ...entry, state: isOver ? "failed" : "waiting", toNodeId: "", message };
 }
 
-function canBegin({ state, guestUid }: DrainEntry, { guestByUid }: DrainView): boolean {
+function canBegin({ state, guestUid }: DrainEntry, { guestByUid, whyWait }: DrainView): boolean {
   const guest = guestByUid(guestUid);
-  const isIdle = guest?.status.phase === "RUNNING" && guest.operationId === "";
-  return state === "waiting" && isIdle;
+  if (guest?.status.phase !== "RUNNING" || guest.operationId !== "") return false;
+  return state === "waiting" && whyWait(guest) === undefined;
 }
 
 /** What is moving is waited for; what has not begun is let go when it stops. */
@@ -112,7 +157,8 @@ function withLedger(operation: DrainView["operation"], entries: DrainEntry[], no
   const { drain } = operation;
   const isSame = JSON.stringify(entries) === JSON.stringify(drain.entries);
   if (isSame) return operation;
-  const message = `${entries.filter(isAway).length} of ${entries.length} away`;
+  const own = entries.filter(({ isAside }) => !isAside);
+  const message = `${own.filter(isAway).length} of ${own.length} away`;
   return { ...operation, drain: { ...drain, entries }, message, updatedAtMs: nowMs };
 }
 
@@ -121,8 +167,9 @@ function ended(
   entries: readonly DrainEntry[],
   { isLate, nowMs }: { isLate: boolean; nowMs: number },
 ): Operation {
-  const left = entries.filter((entry) => !isAway(entry));
-  const message = `${entries.length - left.length} of ${entries.length} guests are away`;
+  const own = entries.filter(({ isAside }) => !isAside);
+  const left = own.filter((entry) => !isAway(entry));
+  const message = `${own.length - left.length} of ${own.length} guests are away`;
   if (left.length === 0) return endOperation(operation, { state: "succeeded", message, nowMs });
   const ending = operation.isCancelRequested
     ? ENDINGS.cancelled

@@ -110,7 +110,7 @@ function ended(operation: Operation, entries: readonly RebalanceEntry[], nowMs: 
   const message = summaryOf(entries);
   const failed = entries.filter(({ state }) => state === "failed");
   if (operation.isCancelRequested && entries.some(({ state }) => state !== "moved")) {
-    const error = errorOf("cancelled", "REBALANCE_CANCELLED", message);
+    const error = errorOf("cancelled", `${operation.kind.toUpperCase()}_CANCELLED`, message);
     return endOperation(operation, { state: "cancelled", error, nowMs });
   }
   if (failed.length === 0) return endOperation(operation, { state: "succeeded", message, nowMs });

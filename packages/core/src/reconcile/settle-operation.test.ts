@@ -27,6 +27,7 @@ const OUTCOMES: Readonly<Record<OperationKind, Partial<Record<GuestPhase, string
   migrate: {},
   drain: {},
   rebalance: {},
+  return: {},
   resize: CHANGED,
   "take-snapshot": CHANGED,
   "remove-snapshot": CHANGED,

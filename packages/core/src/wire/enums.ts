@@ -101,6 +101,7 @@ export const OPERATION_KIND_TO_PROTO = {
   resize: ProtoOperationKind.RESIZE,
   drain: ProtoOperationKind.DRAIN,
   rebalance: ProtoOperationKind.REBALANCE,
+  return: ProtoOperationKind.RETURN,
   "take-snapshot": ProtoOperationKind.TAKE_SNAPSHOT,
   "remove-snapshot": ProtoOperationKind.REMOVE_SNAPSHOT,
   restore: ProtoOperationKind.RESTORE,

@@ -1,10 +1,11 @@
 /** NodeService: what nodes there are, cordon and uncordon. */
 import { notFound, parseName } from "@innkeeper/core";
 import { unary } from "@innkeeper/core/platform";
-import { parseDurationMs } from "@innkeeper/core/wire";
+import { durationOf, parseDurationMs } from "@innkeeper/core/wire";
 import type { NodeServiceServer } from "@innkeeper/proto/innkeeper/v1/node_service";
 import { cordonNode } from "../commands/cordon-node.js";
 import { drainNode, planDrainOf } from "../commands/drain-node.js";
+import { returnGuests } from "../commands/return-guests.js";
 import type { Controller } from "../controller.js";
 import { pageOf, parseRequestId } from "./parse-request.js";
 import { nodeToProto, operationToProto } from "./record-codecs.js";
@@ -46,15 +47,26 @@ export function nodeService(controller: Controller): NodeServiceServer {
       if (operation === undefined) throw notFound("operation", operationId);
       return { operation: operationToProto(operation.value, mirror) };
     }),
+    returnGuests: unary(log, async (request) => {
+      const operationId = await returnGuests(controller, {
+        nodeId: parseName("node_id", request.nodeId),
+        requestId: parseRequestId(request.requestId),
+      });
+      const operation = mirror.operation(operationId);
+      if (operation === undefined) throw notFound("operation", operationId);
+      return { operation: operationToProto(operation.value, mirror) };
+    }),
     planDrain: unary(log, ({ nodeId }) => {
       const planned = planDrainOf(controller, parseName("node_id", nodeId));
       return {
-        moves: planned.map(({ guest, toNodeId, blocker }) => ({
+        moves: planned.map(({ guest, fromNodeId, toNodeId, blocker, expectedMs }) => ({
           projectId: guest.projectId,
           guestId: guest.id,
           memoryMib: guest.spec.resources.memoryMib,
+          fromNodeId,
           toNodeId,
           blocker,
+          expected: expectedMs === undefined ? undefined : durationOf(expectedMs),
         })),
       };
     }),

@@ -69,7 +69,11 @@ function drainToProto(drain: Drain | undefined): ProtoOperation["drain"] {
   if (drain === undefined) return undefined;
   const { nodeId, deadlineMs, entries } = drain;
   const deadline = deadlineMs === undefined ? undefined : new Date(deadlineMs);
-  return { nodeId, deadline, entries: entries.map((each) => ({ ...each })) };
+  return {
+    nodeId,
+    deadline,
+    entries: entries.map((each) => ({ ...each, aside: each.isAside === true })),
+  };
 }
 
 function resultOf(operation: Operation, mirror: Mirror): ProtoOperation["result"] {

@@ -32,7 +32,7 @@ export function cancelOperation(
 function whyNot({ mirror }: CommandContext, operationId: string): string | undefined {
   const operation = mirror.operation(operationId)?.value;
   if (operation === undefined || operation.state !== "running") return "it has ended";
-  const isFree = ["drain", "rebalance", "clone"].includes(operation.kind);
+  const isFree = ["drain", "rebalance", "return", "clone"].includes(operation.kind);
   if (isFree) return undefined;
   const guest = mirror.guestByUid(operation.guestUid)?.value;
   if (operation.kind === "migrate") {

@@ -60,7 +60,7 @@ export function rebalanceCluster(
 ): Promise<string> {
   const { requestId, ...wanted } = input;
   return mutate(context, { id: requestId, body: { do: "rebalance", ...wanted } }, () => {
-    refuseSecond(context);
+    refuseWhileRebalancing(context);
     const operation = newRebalance(context, planRebalanceOf(context, wanted));
     const key = recordKey("operation", operation.id);
     const transaction = {
@@ -77,12 +77,13 @@ export function rebalanceCluster(
 export function whyNoMove(
   { mirror, nodeViews }: Pick<Context, "mirror" | "nodeViews">,
   guest: Guest,
-  { fromNodeId, toNodeId }: RebalanceEntry,
+  { entry, needsGain }: { readonly entry: RebalanceEntry; readonly needsGain: boolean },
 ): string | undefined {
+  const { fromNodeId, toNodeId } = entry;
   if (guest.status.placement?.nodeId !== fromNodeId) return `it is not on ${fromNodeId} any more`;
   if (guest.operationId !== "") return "another operation runs on it";
   const why = whyNotMovable({ mirror }, guest);
-  if (why !== undefined) return why;
+  if (why !== undefined || !needsGain) return why;
   const views = nodeViews.all();
   const [from, to] = [fromNodeId, toNodeId].map((id) => views.find(({ node }) => node.id === id));
   if (from === undefined || to === undefined) return `${toNodeId} is gone`;
@@ -105,7 +106,8 @@ function movedSince({ mirror }: Context, sinceMs: number): ReadonlySet<string> {
   return new Set(moves.map(({ guestUid }) => guestUid));
 }
 
-function refuseSecond({ mirror }: Context): void {
+/** @throws `conflict` (REBALANCING). */
+export function refuseWhileRebalancing({ mirror }: Pick<Context, "mirror">): void {
   const running = mirror
     .operations()
     .find((operation) => operation.rebalance !== undefined && !isDone(operation));

@@ -7,6 +7,7 @@ import {
   DomainError,
   type Drain,
   type DrainEntry,
+  type DrainPlan,
   type Guest,
   isDone,
   nodeCounter,
@@ -23,6 +24,7 @@ import {
 import type { CommandContext } from "../commands/command-context.js";
 import { migrateGuest, whyNotMovable } from "../commands/migrate-guest.js";
 import { whyNoMove } from "../commands/rebalance.js";
+import { DrainRoutes, whyBudgetAlwaysForbids, whyBudgetForbids } from "./drain-route.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews } from "./node-views.js";
 
@@ -34,6 +36,7 @@ type DrainOperation = Operation & { readonly drain: Drain };
 type RebalanceOperation = Operation & { readonly rebalance: Rebalance };
 
 export class MovesLoop {
+  readonly #routes: DrainRoutes;
   #isDue = false;
   #isOver = false;
   #isRunning = false;
@@ -45,7 +48,9 @@ export class MovesLoop {
       readonly nodeViews: NodeViews;
       readonly findRequest: CommandContext["store"]["findRequest"];
     },
-  ) {}
+  ) {
+    this.#routes = new DrainRoutes({ ...context, nodeViews: parts.nodeViews });
+  }
 
   /** Something may have changed. Looked at soon, many changes at once. */
   check(): void {
@@ -88,24 +93,46 @@ export class MovesLoop {
       guestsThere: guestsOf(mirror, nodeId),
       guestByUid: (uid) => mirror.guestByUid(uid)?.value,
       operationById: (id) => mirror.operation(id)?.value,
-      whyNot: (guest) => whyNotMovable(this.context, guest),
+      whyNot: (guest) => whyNotMovable(this.context, guest) ?? whyBudgetAlwaysForbids(guest),
+      whyWait: (guest) => whyBudgetForbids(mirror, guest),
+      route: (ready) => this.#routes.next(operation, ready),
       nowMs: clock.nowMs(),
     });
+    const latest = await this.#begin(operation, plan);
+    if (latest !== operation) await this.#write(latest);
+  }
+
+  /** Begins the moves in their order, as far as it goes; the ledger after them. */
+  async #begin(operation: DrainOperation, plan: DrainPlan): Promise<Operation> {
     let latest = plan.operation;
     for (const entry of plan.moves) {
-      latest = withEntry(latest, await this.#move(operation, entry, ""));
+      // What began a moment ago counts against its budget.
+      if (this.#mustWait(entry)) continue;
+      const after = await this.#move(operation, entry, entry.toNodeId);
+      const isBegun = after.state === "moving";
+      if (isBegun) latest = withEntry(latest, after);
+      else if (!entry.isAside) latest = withEntry(latest, { ...after, toNodeId: "" });
+      // Those after it may need the room that it did not make.
+      if (!isBegun && entry.toNodeId !== "") break;
     }
-    if (latest !== operation) await this.#write(latest);
+    return latest;
+  }
+
+  #mustWait({ guestUid }: DrainEntry): boolean {
+    const { mirror } = this.context;
+    const guest = mirror.guestByUid(guestUid)?.value;
+    return guest === undefined || whyBudgetForbids(mirror, guest) !== undefined;
   }
 
   async #rebalance(operation: RebalanceOperation): Promise<void> {
     const { mirror, clock } = this.context;
     const { nodeViews } = this.parts;
+    const needsGain = operation.kind === "rebalance";
     const plan = planRebalanceStep({
       operation,
       guestByUid: (uid) => mirror.guestByUid(uid)?.value,
       operationById: (id) => mirror.operation(id)?.value,
-      whyNot: (guest, entry) => whyNoMove({ mirror, nodeViews }, guest, entry),
+      whyNot: (guest, entry) => whyNoMove({ mirror, nodeViews }, guest, { entry, needsGain }),
       nowMs: clock.nowMs(),
     });
     let latest = plan.operation;

@@ -13,6 +13,7 @@ export async function forgetOldOperations(
   const old = mirror
     .operations()
     .filter((operation) => isDone(operation) && operation.updatedAtMs < oldest)
+    .filter(({ drain }) => !isCordoned(mirror, drain?.nodeId))
     .slice(0, BATCH_MAX);
   if (old.length === 0) return;
   const transaction: Transaction = {
@@ -22,4 +23,9 @@ export async function forgetOldOperations(
     counters: [],
   };
   await leader.commitAll([transaction]);
+}
+
+/** The guests of a node that is still out of service may be asked to come home. */
+function isCordoned(mirror: LoopContext["mirror"], nodeId = ""): boolean {
+  return mirror.node(nodeId)?.value.isCordoned === true;
 }

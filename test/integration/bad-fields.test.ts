@@ -17,6 +17,8 @@ import { InProcessCluster } from "./in-process-cluster.js";
 import { RawCalls } from "./raw-calls.js";
 
 const RPCS = allRpcs();
+/** Every answer comes: how soon does not matter here. */
+const PATIENT = { callMs: 10_000, streamMs: 10_000 };
 const REQUEST_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 
 let cluster: InProcessCluster;
@@ -26,8 +28,8 @@ let agent: RawCalls;
 beforeAll(async () => {
   cluster = new InProcessCluster();
   await cluster.startController();
-  controller = new RawCalls(cluster.controller.address);
-  agent = new RawCalls((await cluster.startAgent("n1")).address);
+  controller = new RawCalls(cluster.controller.address, PATIENT);
+  agent = new RawCalls((await cluster.startAgent("n1")).address, PATIENT);
   await cluster.importTiny();
 });
 

@@ -8,10 +8,10 @@ export interface Outcome {
   readonly metadata: Metadata | undefined;
 }
 
-const DEADLINE_MS = 400;
 /** How much of a stream is read before it is broken off. */
 const STREAM_ITEMS_MAX = 20;
-const STREAM_MS_MAX = 200;
+/** How long a call of nonsense may go on, of which some wait for what never comes. */
+const WAIT = { callMs: 400, streamMs: 200 };
 
 const same = (bytes: Buffer): Buffer => bytes;
 const DONE: Outcome = { code: status.OK, message: "", metadata: undefined };
@@ -30,7 +30,10 @@ function outcomeOf(error: Failed | null): Outcome {
 export class RawCalls {
   readonly #client: Client;
 
-  constructor(address: string) {
+  constructor(
+    address: string,
+    private readonly wait = WAIT,
+  ) {
     const bytesMax = 16 * 1024 * 1024;
     this.#client = new Client(address, credentials.createInsecure(), {
       "grpc.max_send_message_length": bytesMax,
@@ -55,7 +58,7 @@ export class RawCalls {
   }
 
   #unary({ path }: Rpc, request: Buffer): Promise<Outcome> {
-    const deadline = Date.now() + DEADLINE_MS;
+    const deadline = Date.now() + this.wait.callMs;
     return new Promise((resolve) => {
       this.#client.makeUnaryRequest(path, same, same, request, { deadline }, (error) => {
         resolve(outcomeOf(error));
@@ -64,7 +67,7 @@ export class RawCalls {
   }
 
   #readStream({ path }: Rpc, request: Buffer): Promise<Outcome> {
-    const deadline = Date.now() + STREAM_MS_MAX;
+    const deadline = Date.now() + this.wait.streamMs;
     const call = this.#client.makeServerStreamRequest(path, same, same, request, { deadline });
     let items = 0;
     return new Promise((resolve) => {
@@ -78,7 +81,7 @@ export class RawCalls {
   }
 
   #bothStreams({ path }: Rpc, requests: readonly Buffer[], isBrokenOff: boolean): Promise<Outcome> {
-    const deadline = Date.now() + STREAM_MS_MAX;
+    const deadline = Date.now() + this.wait.streamMs;
     const call = this.#client.makeBidiStreamRequest(path, same, same, { deadline });
     for (const request of requests) call.write(request);
     if (isBrokenOff) call.cancel();
@@ -91,7 +94,7 @@ export class RawCalls {
   }
 
   #sendStream({ path }: Rpc, requests: readonly Buffer[], isBrokenOff: boolean): Promise<Outcome> {
-    const deadline = Date.now() + DEADLINE_MS;
+    const deadline = Date.now() + this.wait.callMs;
     return new Promise((resolve) => {
       const call = this.#client.makeClientStreamRequest(path, same, same, { deadline }, (error) =>
         resolve(outcomeOf(error)),

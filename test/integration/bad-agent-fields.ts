@@ -92,6 +92,7 @@ export const AGENT_FIELDS: readonly BadField[] = [
         stop_timeout_ms: [-1],
         "migrate_to.uri": ["", ...URIS],
         "migrate_to.downtime_ms_max": [-1, 60_001],
+        "migrate_to.slowdown_percent_max": [-1, 100],
       }),
     },
   ),

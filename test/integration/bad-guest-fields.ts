@@ -30,6 +30,14 @@ import {
   SEED,
 } from "./bad-values.js";
 
+const MIGRATION_POLICY: Fields = {
+  "migration_policy.downtime_max": [{ seconds: 0 }, { seconds: 61 }, ...DURATIONS],
+  "migration_policy.slowdown_percent_max": [-1, 100],
+  "migration_policy.timeout": [
+    ...[{ seconds: -1 }, { seconds: 0 }, { seconds: 86_401 }, { nanos: 1_000_000_000 }],
+  ],
+};
+
 const NEW_GUEST: Fields = {
   id: NEEDED_NAMES,
   project_id: NAMES,
@@ -55,6 +63,7 @@ const NEW_GUEST: Fields = {
     "rules.policy": ENUMS,
     priority: [-1001, 1001],
     disruption_budget: ["x", "1 of app", "1001 of app=web", "-1 of app=web", LONG],
+    ...MIGRATION_POLICY,
     "rules.where": [["zone"], ["zone in (a b)"], new Array(17).fill("ssd exists"), [LONG]],
     "rules.tolerations": [[""], ["a b"], new Array(17).fill("gpu"), [LONG]],
     "rules.groups": [["apart app by rack"], new Array(17).fill("near a=b by node"), [LONG]],
@@ -94,7 +103,9 @@ const EXPLAIN_PLACEMENT = [
 
 const UPDATE = {
   guest: { id: "x", spec: {} },
-  update_mask: { paths: ["labels", "spec.restart_policy", "spec.stop_timeout"] },
+  update_mask: {
+    paths: ["labels", "spec.restart_policy", "spec.stop_timeout", "spec.migration_policy"],
+  },
 };
 const PATHS = [["spec.image_id"], [], ["labels", "x"], ["spec"], [LONG]];
 
@@ -104,7 +115,7 @@ const UPDATE_GUEST = rows("GuestService.UpdateGuest", UPDATE, {
   "guest.project_id": NAMES,
   "guest.labels": LABELS,
   "guest.etag": ETAGS,
-  ...below("guest.spec", { ...RESTART_POLICY, stop_timeout: DURATIONS }),
+  ...below("guest.spec", { ...RESTART_POLICY, ...MIGRATION_POLICY, stop_timeout: DURATIONS }),
   update_mask: [undefined, ...PATHS.map((paths) => ({ paths }))],
   request_id: REQUEST_IDS,
 });

@@ -256,6 +256,21 @@ describe("operations", () => {
       out: expect.stringMatching(/succeeded: migrate mover/),
     });
   });
+
+  it("end a move that takes longer than the guest's policy allows; the guest runs on", async () => {
+    const allowed = ["--max-downtime", "40ms", "--max-slowdown", "0", "--migration-timeout", "9m"];
+    const large = ["--image", "tiny", "--memory", "2GiB", "--cpu", "100m", ...allowed];
+    expect((await inn("guest", "create", "slow", ...large)).code).toBe(0);
+    const told = await inn("guest", "set", "slow", "--migration-timeout", "1s");
+    expect(told.out).toBe(
+      "guest slow: at most 40 ms still, slowed down by at most 0 %, given up after 1 s\n",
+    );
+    const { code, err } = await inn("guest", "migrate", "slow");
+    expect([code, err]).toEqual([5, expect.stringMatching(/not done within 1000 ms: [0-9]+ MiB/)]);
+    expect((await inn("guest", "get", "slow")).out).toMatch(/phase +RUNNING/);
+    const wrong = await inn("guest", "set", "slow", "--max-slowdown", "100");
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringMatching(/"?100"? is not allowed/)]);
+  });
 });
 
 describe("a cordoned node", () => {

@@ -6,6 +6,7 @@ import {
   type DomainError,
   type GuestPhase,
   type GuestSpec,
+  MIGRATION_POLICY_DEFAULTS,
   type NodeRecord,
   type Project,
   type Quota,
@@ -254,6 +255,10 @@ export class Workload {
       desired: prng.pick(["running", "running", "running", "paused", "stopped"]),
       nodeId: prng.chance(0.1) ? prng.pick(NODE_IDS) : "",
       stopTimeoutMs: prng.pick([0, 1_000, 5_000]),
+      migrationPolicy: {
+        ...MIGRATION_POLICY_DEFAULTS,
+        timeoutMs: prng.pick([1_000, 10_000, 600_000]),
+      },
       restartPolicy: {
         when: prng.pick(["always", "always", "on-failure", "never"]),
         attemptsMax: prng.integer(0, 4),
@@ -265,7 +270,8 @@ export class Workload {
 
   #migration(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {
     const targetNodeId = this.#prng.chance(0.3) ? this.#prng.pick(NODE_IDS) : "";
-    return (controller) => migrateGuest(controller, { ...guest, targetNodeId, downtimeMsMax: 300 });
+    return (controller) =>
+      migrateGuest(controller, { ...guest, targetNodeId, downtimeMsMax: undefined });
   }
 
   #resize(guest: { projectId: string; guestId: string; requestId: string }): Command["run"] {

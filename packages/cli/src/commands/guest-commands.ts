@@ -23,6 +23,12 @@ import { createMany, type ManyOptions } from "./guest-create-many.js";
 import { diskCommands } from "./guest-disks.js";
 import { type ExecOptions, execInGuest } from "./guest-exec.js";
 import { explainGuest, explainNewGuest } from "./guest-explain.js";
+import {
+  type MigrationOptions,
+  migrationCommands,
+  migrationOptions,
+  migrationPolicyFrom,
+} from "./guest-migration.js";
 import { type LimitOptions, limitsOf, resizeCommand } from "./guest-resize.js";
 import { snapshotCommands } from "./guest-snapshots.js";
 import { guestDetails } from "./guest-text.js";
@@ -30,7 +36,7 @@ import { parsePolicyOption } from "./placement-policy.js";
 import type { Register } from "./register.js";
 import { usageNow } from "./usage-now.js";
 
-interface CreateOptions extends ManyOptions, LimitOptions {
+interface CreateOptions extends ManyOptions, LimitOptions, MigrationOptions {
   readonly dryRun?: boolean;
   readonly image: string;
   readonly mode: string;
@@ -65,14 +71,7 @@ export function guestCommands(program: Command, register: Register): void {
   const guest = program.command("guest").description("virtual machines");
   createCommand(guest, register);
   queryCommands(guest, register);
-  guest
-    .command("migrate <name>")
-    .description("move a running guest to another node while it runs")
-    .option("--to <node>", "target; default: the scheduler chooses", "")
-    .option("--max-downtime <duration>", "how long it may stand still", "300ms")
-    .action((name: string, options: { to: string; maxDowntime: string }) => {
-      register((context) => migrateGuest(context, name, options));
-    });
+  migrationCommands(guest, register);
   resizeCommand(guest, register);
   diskCommands(guest, register);
   snapshotCommands(guest, register);
@@ -82,7 +81,7 @@ export function guestCommands(program: Command, register: Register): void {
 }
 
 function createCommand(guest: Command, register: Register): void {
-  guest
+  const create = guest
     .command("create <name>")
     .description("place and start a new guest")
     .requiredOption("--image <image>", "what to boot")
@@ -127,10 +126,10 @@ function createCommand(guest: Command, register: Register): void {
     .option("--label <key=value...>", "labels", [])
     .option("--count <count>", "create NAME-1, NAME-2, ...")
     .option("--gang", "with --count: all get places, or none does")
-    .option("--dry-run", "only say where it would go, or what stands against it")
-    .action((name: string, options: CreateOptions) => {
-      register((context) => createGuest(context, name, options));
-    });
+    .option("--dry-run", "only say where it would go, or what stands against it");
+  migrationOptions(create).action((name: string, options: CreateOptions) => {
+    register((context) => createGuest(context, name, options));
+  });
 }
 
 function queryCommands(guest: Command, register: Register): void {
@@ -269,6 +268,7 @@ async function newGuest(
       priority: parseSigned("--priority", options.priority),
       preemptible: options.preemptible === true,
       disruptionBudget: options.maxDown,
+      ...migrationPolicyFrom(options),
       limits: limitsOf(options),
       dataDisks: options.dataDisk.map((text) => parseDisk("--data-disk", text)),
       commandLine: options.append,
@@ -367,26 +367,6 @@ async function printLogs(context: CliContext, guestId: string, follow: boolean):
   const { client, projectId, terminal, signal } = context;
   const pieces = client.guests.readConsole({ projectId, guestId, follow }, signal);
   for await (const { data } of pieces) terminal.write(data);
-}
-
-async function migrateGuest(
-  context: CliContext,
-  name: string,
-  options: { to: string; maxDowntime: string },
-): Promise<void> {
-  const { client, projectId, requestId, terminal } = context;
-  const { operation } = await client.guests.migrateGuest({
-    projectId,
-    guestId: name,
-    targetNodeId: options.to,
-    downtimeMsMax: parseMs("--max-downtime", options.maxDowntime),
-    requestId,
-  });
-  const ended = await followOperation(context, operation);
-  if (ended === undefined) return;
-  const downtime = ended.migration?.engineDowntimeMs;
-  const stood = downtime === undefined ? "" : `, stood still for ${downtime} ms (engine's figure)`;
-  terminal.result(`guest ${name}: ${ended.message}${stood}`, { operation: ended.id });
 }
 
 export function phaseOf(guest: Guest): string {

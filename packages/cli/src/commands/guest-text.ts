@@ -2,6 +2,7 @@
 import { limitTexts } from "@innkeeper/core";
 import type { Guest, GuestUsage, PortForward } from "@innkeeper/proto/innkeeper/v1/guest";
 import { age, details, enumName, table } from "../output/table.js";
+import { policyText } from "./guest-migration.js";
 
 export interface GuestExtras {
   readonly nowMs: number;
@@ -27,6 +28,7 @@ export function guestDetails(guest: Guest, { nowMs, usage, forwardHost }: GuestE
     ...keepingDetails(guest),
     ...networkDetails(guest, forwardHost),
     ...priorityDetails(spec),
+    ["moves", policyText(spec?.migrationPolicy)],
     ["labels", labels.join(", ")],
     ["user data", spec?.seed ? `${spec.seed.userDataSize} bytes` : ""],
     ["command line", spec?.commandLine ?? ""],

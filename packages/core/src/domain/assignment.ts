@@ -77,7 +77,15 @@ export interface GuestAssignment {
   readonly restartPolicy: RestartPolicy;
   readonly startCount: number;
   readonly stopTimeoutMs: number;
-  readonly migrateTo: { readonly uri: string; readonly downtimeMsMax: number } | undefined;
+  readonly migrateTo: MigrateTo | undefined;
+}
+
+export interface MigrateTo {
+  /** Address given by the target. */
+  readonly uri: string;
+  readonly downtimeMsMax: number;
+  /** Absent in journals of old: the default. */
+  readonly slowdownPercentMax?: number;
 }
 
 /**

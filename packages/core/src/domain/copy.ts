@@ -62,7 +62,7 @@ export interface UsageReading extends CopyUsage {
   readonly readAtMs: number;
 }
 
-export interface MigrationProgress {
+export interface MigrationProgress extends Partial<MigrationRates> {
   readonly transferredBytes: number;
   readonly remainingBytes: number;
   readonly totalBytes: number;
@@ -73,3 +73,25 @@ export interface MigrationProgress {
    */
   readonly engineDowntimeMs: number | undefined;
 }
+
+/** How a migration goes. Unknown in records of old, and before the first bytes. */
+export interface MigrationRates {
+  /** What the stream carries now. */
+  readonly bytesPerSecond: number;
+  /** What the guest writes now, counted in whole pages. */
+  readonly dirtyBytesPerSecond: number;
+  /** Times that all of the memory, or all that was written since, has been gone through. */
+  readonly rounds: number;
+  /** How long it may stand still for the last bytes now. */
+  readonly downtimeLimitMs: number;
+  /** How far it is slowed down now. */
+  readonly slowdownPercent: number;
+}
+
+export const MIGRATION_RATES = [
+  "bytesPerSecond",
+  "dirtyBytesPerSecond",
+  "rounds",
+  "downtimeLimitMs",
+  "slowdownPercent",
+] as const satisfies readonly (keyof MigrationRates)[];

@@ -7,6 +7,7 @@ import { type DataDisk, dataDisksMib } from "./disk.js";
 import type { ErrorDetail } from "./errors.js";
 import type { GuestPhase } from "./guest-phase.js";
 import type { GuestLimits } from "./limits.js";
+import type { MigrationPolicy } from "./migration-policy.js";
 import type { EngineName, Mode, ModeRequest } from "./mode.js";
 import type { Labels } from "./names.js";
 import type { GuestNeeds } from "./needs.js";
@@ -54,6 +55,8 @@ export interface GuestSpec {
   readonly isPreemptible?: true;
   /** Absent = as many guests like it may be down as it takes. */
   readonly disruptionBudget?: DisruptionBudget;
+  /** Absent = the defaults. */
+  readonly migrationPolicy?: MigrationPolicy;
   readonly resources: Resources;
   /** Absent = none. */
   readonly limits?: GuestLimits;
@@ -113,6 +116,7 @@ export interface Migration {
   readonly sourceEpoch: number;
   readonly target: Placement;
   readonly downtimeMsMax: number;
+  /** When it began: after the policy's time from then it is given up. */
   readonly startedAtMs: number;
   /** Why it is reverting. */
   readonly error: ErrorDetail | undefined;

@@ -123,6 +123,8 @@ export interface MigrateOptions {
   /** Address given by the target's `listen`. */
   readonly uri: string;
   readonly downtimeMsMax: number;
+  /** How far the guest may be slowed down, in percent; 0 = not at all. */
+  readonly slowdownPercentMax: number;
   readonly onProgress: (progress: MigrationProgress) => void;
 }
 
@@ -183,7 +185,8 @@ export interface EngineCopy {
   listen(): Promise<string>;
   /**
    * Sends the running copy to `uri`; resolves when this copy is `sent`. Rejects, copy running
-   * again, when it fails or is cancelled.
+   * again, when it fails or is cancelled. @throws `precondition` (MIGRATION_STALLED) when it writes
+   * faster than its memory can be sent, whatever the policy allows.
    */
   migrate(options: MigrateOptions): Promise<MigrationProgress>;
   /** Cancels a running `migrate`; a no-op when none runs. */

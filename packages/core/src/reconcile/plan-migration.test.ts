@@ -3,6 +3,7 @@ import { assert } from "../domain/assert.js";
 import { COPY_STATES, type CopyReport, type CopyState } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest, Migration, MigrationStep } from "../domain/guest.js";
+import { MIGRATION_POLICY_DEFAULTS } from "../domain/migration-policy.js";
 import type { Operation } from "../domain/operation.js";
 import { aCopyReport, aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
 import { forEachSeed, type Prng } from "../testing/prng.js";
@@ -36,7 +37,9 @@ describe("copying", () => {
     expect(ordersOf(view("copying", listening))).toEqual(["n1: sending, epoch 1"]);
     const plan = planGuest(view("copying", listening));
     expect(plan).toMatchObject({
-      assignments: [{ assignment: { migrateTo: { uri: URI, downtimeMsMax: 300 } } }],
+      assignments: [
+        { assignment: { migrateTo: { uri: URI, downtimeMsMax: 300, slowdownPercentMax: 80 } } },
+      ],
     });
   });
 
@@ -124,6 +127,28 @@ describe("failing while copying", () => {
     });
     assert(plan.do === "write", "it writes");
     expect(plan.guest?.status.placement?.nodeId).toBe("n1");
+  });
+
+  it("reverts when the policy's time is over, unless all has arrived, and says so", () => {
+    const late = (parts: ViewParts): GuestView => {
+      const present = view("copying", parts);
+      const migrationPolicy = { ...MIGRATION_POLICY_DEFAULTS, timeoutMs: NOW_MS };
+      const { guest } = present;
+      return { ...present, guest: { ...guest, spec: { ...guest.spec, migrationPolicy } } };
+    };
+    const source = taken("sending", { migration: { ...PROGRESS, remainingBytes: 3 * 2 ** 20 } });
+    const sending = { source, target: listening };
+    expect(planGuest({ ...late(sending), nowMs: NOW_MS - 1 })).toMatchObject({ do: "write" });
+    expect(stepAfter(planGuest({ ...late(sending), nowMs: NOW_MS - 1 }))).toBe("");
+    const plan = planGuest(late(sending));
+    expect(stepAfter(plan)).toBe("reverting");
+    const error = {
+      reason: "MIGRATION_TIMED_OUT",
+      message: "not done within 9000 ms: 3 MiB were left",
+    };
+    expect(plan).toMatchObject({ guest: { status: { migration: { error } } } });
+    const arrived = { source: taken("sent"), target: taken("received", { epoch: 2 }) };
+    expect(stepAfter(planGuest(late(arrived)))).toBe("switching");
   });
 
   it("starts a guest anew that ended meanwhile, and no other", () => {

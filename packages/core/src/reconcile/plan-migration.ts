@@ -16,6 +16,7 @@
 import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import { type Guest, type Migration, takenBy } from "../domain/guest.js";
+import { migrationPolicyOf } from "../domain/migration-policy.js";
 import { assignmentFor } from "./assignment-for.js";
 import {
   type GuestPlan,
@@ -44,6 +45,8 @@ function planCopying(view: GuestView, migration: Migration): GuestPlan {
   const problem = findProblem(view, migration, { source, target });
   if (problem !== undefined) return revert(view, migration, problem);
   if (source?.state === "sent" && target?.state === "received") return switchOver(view, migration);
+  const late = timedOut(view, migration, source);
+  if (late !== undefined) return revert(view, migration, late);
   if (!hasTaken(view, migration.target.nodeId)) {
     const isSynced = view.linkOf(migration.target.nodeId) === "synced";
     return isSynced ? act([incoming(view, migration)]) : IDLE;
@@ -89,6 +92,28 @@ function findSourceProblem(view: GuestView, source: CopyReport): ErrorDetail | u
 const IS_SENDING: readonly CopyReport["state"][] = ["taken", "sending", "sent"];
 const HAS_ENDED: readonly CopyReport["state"][] = ["failed", "stopped", "absent"];
 
+/** Says how far it came, if that is known. */
+function timedOut(
+  view: GuestView,
+  { startedAtMs }: Migration,
+  source: CopyReport | undefined,
+): ErrorDetail | undefined {
+  const { timeoutMs } = migrationPolicyOf(view.guest.spec);
+  if (view.nowMs - startedAtMs < timeoutMs) return undefined;
+  const left = source?.migration?.remainingBytes;
+  const rest = left === undefined ? "nothing was sent" : `${mib(left)} MiB were left`;
+  return {
+    kind: "unavailable",
+    reason: "MIGRATION_TIMED_OUT",
+    message: `not done within ${timeoutMs} ms: ${rest}`,
+    metadata: { timeoutMs: String(timeoutMs), ...(left && { remainingBytes: String(left) }) },
+  };
+}
+
+function mib(bytes: number): number {
+  return Math.ceil(bytes / 1024 ** 2);
+}
+
 function targetEnded(): ErrorDetail {
   return problem("unavailable", "TARGET_FAILED", "the target's copy ended");
 }
@@ -114,7 +139,8 @@ function incoming(view: GuestView, { target }: Migration): NodeAssignment {
 }
 
 function sending(view: GuestView, migration: Migration, uri: string): NodeAssignment {
-  const migrateTo = { uri, downtimeMsMax: migration.downtimeMsMax };
+  const { slowdownPercentMax } = migrationPolicyOf(view.guest.spec);
+  const migrateTo = { uri, downtimeMsMax: migration.downtimeMsMax, slowdownPercentMax };
   const placement = { ...migration.target, epoch: migration.sourceEpoch };
   return {
     nodeId: migration.sourceNodeId,

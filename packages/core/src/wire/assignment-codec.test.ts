@@ -134,7 +134,11 @@ function randomAssignment(prng: Prng): ReturnType<typeof anAssignment> {
     stopTimeoutMs: prng.integer(0, 2 ** 40),
     migrateTo: prng.chance(0.5)
       ? undefined
-      : { uri: "tcp:h:1", downtimeMsMax: prng.integer(0, 60_000) },
+      : {
+          uri: "tcp:h:1",
+          downtimeMsMax: prng.integer(0, 60_000),
+          slowdownPercentMax: prng.integer(0, 99),
+        },
   });
 }
 
@@ -145,6 +149,13 @@ function randomReport(prng: Prng): CopyReport {
     totalBytes: prng.integer(0, 2 ** 50),
     elapsedMs: prng.integer(0, 2 ** 40),
     engineDowntimeMs: prng.pick([undefined, 0, 17]),
+    ...(prng.chance(0.5) && {
+      bytesPerSecond: prng.integer(1, 2 ** 40),
+      dirtyBytesPerSecond: prng.integer(1, 2 ** 40),
+      rounds: prng.integer(1, 100),
+      downtimeLimitMs: prng.integer(1, 60_000),
+      slowdownPercent: prng.integer(1, 99),
+    }),
   };
   const error = {
     kind: prng.pick(ERROR_KINDS),

@@ -11,14 +11,13 @@ import {
   type RestartPolicy as ProtoRestartPolicy,
   RestartCondition,
 } from "@innkeeper/proto/innkeeper/v1/guest";
-import type { MigrationProgress as ProtoProgress } from "@innkeeper/proto/innkeeper/v1/operation";
 import {
   ASSIGNED_STATES,
   COPY_STATES,
   type CopyReport,
   type GuestAssignment,
 } from "../domain/assignment.js";
-import { type CopyExit, EXIT_REASONS, type MigrationProgress } from "../domain/copy.js";
+import { type CopyExit, EXIT_REASONS } from "../domain/copy.js";
 import { ERROR_KINDS, type ErrorDetail, invalidField } from "../domain/errors.js";
 import type { RestartPolicy } from "../domain/guest.js";
 import type { ImageManifest } from "../domain/image.js";
@@ -34,6 +33,12 @@ import {
   parseImageManifest,
 } from "./image-codec.js";
 import { parseLimits } from "./limits-codec.js";
+import {
+  DOWNTIME_MS_MAX,
+  parseProgress,
+  progressToProto,
+  SLOWDOWN_PERCENT,
+} from "./migration-codec.js";
 import {
   forwardsToProto,
   parseForwards,
@@ -51,7 +56,7 @@ const COUNTER = { min: 0, max: 2 ** 52 };
 const TIME_MS = { min: 0, max: 253_402_300_799_999 };
 const VCPU_COUNT = { min: 1, max: 1024 };
 const MEMORY_MIB = { min: 1, max: 2 ** 32 };
-const DOWNTIME_MS = { min: 0, max: 60_000 };
+const DOWNTIME_MS = { min: 0, max: DOWNTIME_MS_MAX };
 const HOUR_MS = 3_600_000;
 const NAME_LENGTH_MAX = 63;
 /** Texts of agents are kept in records; longer ones are cut, odd ones cleaned. */
@@ -78,6 +83,7 @@ export function assignmentToProto(assignment: GuestAssignment): ProtoAssignment 
     ipAddress: assignment.ipAddress ?? "",
     seed: seedToProto(assignment.seed),
     quickStart: assignment.quickStart === true,
+    migrateTo: assignment.migrateTo && { slowdownPercentMax: 0, ...assignment.migrateTo },
   };
 }
 
@@ -137,6 +143,11 @@ function parseTarget(proto: ProtoAssignment["migrateTo"]): GuestAssignment["migr
     proto && {
       uri: parseUri("migrate_to.uri", proto.uri),
       downtimeMsMax: parseInteger("migrate_to.downtime_ms_max", proto.downtimeMsMax, DOWNTIME_MS),
+      slowdownPercentMax: parseInteger(
+        "migrate_to.slowdown_percent_max",
+        proto.slowdownPercentMax,
+        SLOWDOWN_PERCENT,
+      ),
     }
   );
 }
@@ -221,27 +232,6 @@ export function parseError(
 
 function clean(text: string): string {
   return cleanText(text, TEXT_LENGTH_MAX);
-}
-
-export function progressToProto(
-  progress: MigrationProgress | undefined,
-): ProtoProgress | undefined {
-  return progress && { ...progress };
-}
-
-export function parseProgress(proto: ProtoProgress | undefined): MigrationProgress | undefined {
-  if (proto === undefined) return undefined;
-  const { engineDowntimeMs } = proto;
-  return {
-    transferredBytes: parseInteger("migration.transferred_bytes", proto.transferredBytes, ANY),
-    remainingBytes: parseInteger("migration.remaining_bytes", proto.remainingBytes, ANY),
-    totalBytes: parseInteger("migration.total_bytes", proto.totalBytes, ANY),
-    elapsedMs: parseInteger("migration.elapsed_ms", proto.elapsedMs, ANY),
-    engineDowntimeMs:
-      engineDowntimeMs === undefined
-        ? undefined
-        : parseInteger("migration.engine_downtime_ms", engineDowntimeMs, ANY),
-  };
 }
 
 export function restartPolicyToProto(policy: RestartPolicy): ProtoRestartPolicy {

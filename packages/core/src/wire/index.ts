@@ -10,6 +10,7 @@ export * from "./enums.js";
 export * from "./exec-codec.js";
 export * from "./image-codec.js";
 export * from "./limits-codec.js";
+export * from "./migration-codec.js";
 export * from "./network-codec.js";
 export * from "./node-codec.js";
 export * from "./numbers.js";

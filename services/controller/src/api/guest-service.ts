@@ -2,12 +2,15 @@
 import { invalidField, notFound, parseLabels, parseName } from "@innkeeper/core";
 import { bothStreams, serverStream, unary } from "@innkeeper/core/platform";
 import {
+  DOWNTIME_MS_MAX,
   parseCommand,
   parseDurationMs,
   parseInteger,
   parseLimitChanges,
+  parseMigrationPolicy,
   parseRestartPolicy,
 } from "@innkeeper/core/wire";
+import type { MigrationPolicy as ProtoMigrationPolicy } from "@innkeeper/proto/innkeeper/v1/guest";
 import type {
   GuestServiceServer,
   ListGuestsRequest,
@@ -53,8 +56,6 @@ import {
 import { readConsole } from "./read-console.js";
 import { operationToProto } from "./record-codecs.js";
 import { watchGuests } from "./watch-guests.js";
-
-const DOWNTIME_MS_DEFAULT = 300;
 
 export function guestService(controller: Controller): GuestServiceServer {
   const { log, mirror } = controller;
@@ -124,12 +125,12 @@ export function guestService(controller: Controller): GuestServiceServer {
 }
 
 function parseMigrate(request: MigrateGuestRequest) {
-  const range = { min: 0, max: 60_000 };
+  const range = { min: 0, max: DOWNTIME_MS_MAX };
   const asked = parseInteger("downtime_ms_max", request.downtimeMsMax, range);
   return {
     ...parseMutation(request),
     targetNodeId: parseOptionalName("target_node_id", request.targetNodeId),
-    downtimeMsMax: asked === 0 ? DOWNTIME_MS_DEFAULT : asked,
+    downtimeMsMax: asked === 0 ? undefined : asked,
   };
 }
 
@@ -150,8 +151,16 @@ function parseResize(request: ResizeGuestRequest) {
   };
 }
 
+/** All defaults. */
+const NO_POLICY: ProtoMigrationPolicy = { downtimeMax: undefined, timeout: undefined };
+
 /** Paths that an update may name; anything else is refused. */
-const UPDATE_PATHS = ["labels", "spec.restart_policy", "spec.stop_timeout"];
+const UPDATE_PATHS = [
+  "labels",
+  "spec.restart_policy",
+  "spec.stop_timeout",
+  "spec.migration_policy",
+];
 
 function parseUpdate(request: UpdateGuestRequest): UpdateGuestInput {
   const { guest, updateMask = [] } = request;
@@ -169,6 +178,14 @@ function parseUpdate(request: UpdateGuestRequest): UpdateGuestInput {
     ...(updateMask.includes("labels") ? { labels: parseLabels("guest.labels", guest.labels) } : {}),
     ...(updateMask.includes("spec.restart_policy")
       ? { restartPolicy: parseRestartPolicy("guest.spec.restart_policy", spec?.restartPolicy) }
+      : {}),
+    ...(updateMask.includes("spec.migration_policy")
+      ? {
+          migrationPolicy: parseMigrationPolicy(
+            "guest.spec.migration_policy",
+            spec?.migrationPolicy ?? NO_POLICY,
+          ),
+        }
       : {}),
     ...(updateMask.includes("spec.stop_timeout")
       ? {

@@ -10,6 +10,7 @@ import {
   heldBy,
   type Migration,
   type ModeAbility,
+  migrationPolicyOf,
   nodeCounter,
   notFound,
   type Operation,
@@ -30,7 +31,8 @@ import { portCounters } from "./guest-network.js";
 export interface MigrateGuestInput extends GuestCommand {
   /** Empty = the scheduler chooses. */
   readonly targetNodeId: string;
-  readonly downtimeMsMax: number;
+  /** Undefined: as the guest's policy says. */
+  readonly downtimeMsMax: number | undefined;
 }
 
 /**
@@ -134,7 +136,7 @@ function reserve(
     sourceNodeId: source.nodeId,
     sourceEpoch: source.epoch,
     target: { nodeId, engine, mode, epoch, decision },
-    downtimeMsMax: input.downtimeMsMax,
+    downtimeMsMax: input.downtimeMsMax ?? migrationPolicyOf(guest.spec).downtimeMsMax,
     startedAtMs: context.clock.nowMs(),
     error: undefined,
   };

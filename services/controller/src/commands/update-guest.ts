@@ -1,9 +1,13 @@
-/** Changes of a guest's record that need no operation: labels, restart policy, stop time-out. */
+/**
+ * Changes of a guest's record that need no operation: labels, restart policy, stop time-out, how it
+ * may be moved.
+ */
 import {
   conflict,
   type Guest,
   guestKey,
   type Labels,
+  type MigrationPolicy,
   type RestartPolicy,
   withNewIntent,
 } from "@innkeeper/core";
@@ -16,6 +20,7 @@ export interface UpdateGuestInput extends GuestCommand {
   readonly labels?: Labels;
   readonly restartPolicy?: RestartPolicy;
   readonly stopTimeoutMs?: number;
+  readonly migrationPolicy?: MigrationPolicy;
 }
 
 /** @returns the guest's uid. @throws `not-found`, `conflict` (ETAG_MISMATCH). */
@@ -38,10 +43,14 @@ export function updateGuest(context: CommandContext, input: UpdateGuestInput): P
 
 function updated(guest: Guest, input: UpdateGuestInput): Guest {
   const labelled = { ...guest, labels: input.labels ?? guest.labels };
-  const restartPolicy = input.restartPolicy ?? guest.spec.restartPolicy;
-  const stopTimeoutMs = input.stopTimeoutMs ?? guest.spec.stopTimeoutMs;
-  if (input.restartPolicy === undefined && input.stopTimeoutMs === undefined) return labelled;
-  const spec = { ...guest.spec, restartPolicy, stopTimeoutMs };
+  const { restartPolicy, stopTimeoutMs, migrationPolicy } = input;
+  const changes = {
+    ...(restartPolicy && { restartPolicy }),
+    ...(stopTimeoutMs !== undefined && { stopTimeoutMs }),
+    ...(migrationPolicy && { migrationPolicy }),
+  };
+  if (Object.keys(changes).length === 0) return labelled;
+  const spec = { ...guest.spec, ...changes };
   return withNewIntent({ ...labelled, spec, generation: guest.generation + 1 });
 }
 

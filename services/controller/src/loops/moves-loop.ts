@@ -29,8 +29,6 @@ import type { LoopContext } from "./loop-context.js";
 import type { NodeViews } from "./node-views.js";
 
 const LOOK_AFTER_MS = 100;
-/** How long a guest may stand still at the end of its move. */
-const DOWNTIME_MS_MAX = 300;
 
 type DrainOperation = Operation & { readonly drain: Drain };
 type RebalanceOperation = Operation & { readonly rebalance: Rebalance };
@@ -149,7 +147,7 @@ export class MovesLoop {
   async #move({ id }: Operation, entry: DrainEntry, targetNodeId: string): Promise<DrainEntry> {
     const { projectId, guestId, guestUid } = entry;
     const requestId = `${id}.${guestUid}.${entry.attempts}`;
-    const downtimeMsMax = DOWNTIME_MS_MAX;
+    const downtimeMsMax = undefined;
     const input = { projectId, guestId, requestId, targetNodeId, downtimeMsMax };
     try {
       const operationId = await migrateGuest(this.#commands(), input);

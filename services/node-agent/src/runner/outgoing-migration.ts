@@ -2,7 +2,8 @@
 import {
   type EngineCopy,
   type ErrorDetail,
-  type MigrateOptions,
+  MIGRATION_POLICY_DEFAULTS,
+  type MigrateTo,
   type MigrationProgress,
   toDomainError,
 } from "@innkeeper/core";
@@ -40,14 +41,15 @@ export class OutgoingMigration {
     if (!isSending) this.#progress = undefined;
   }
 
-  begin(copy: EngineCopy, target: Omit<MigrateOptions, "onProgress">): void {
+  begin(copy: EngineCopy, target: MigrateTo): void {
+    const { slowdownPercentMax } = MIGRATION_POLICY_DEFAULTS;
     const attempt = this.#attempt;
     const onProgress = (progress: MigrationProgress): void => {
       this.#progress = progress;
       this.hooks.onProgress();
     };
     this.#sending = copy
-      .migrate({ ...target, onProgress })
+      .migrate({ slowdownPercentMax, ...target, onProgress })
       .then((progress) => {
         this.#progress = progress;
       })

@@ -39,7 +39,7 @@ async function send(
   { source, uri }: Pair,
   onProgress: (progress: MigrationProgress) => void = () => undefined,
 ): Promise<MigrationProgress> {
-  const options = { uri, downtimeMsMax: DOWNTIME_MS_MAX, onProgress };
+  const options = { uri, downtimeMsMax: DOWNTIME_MS_MAX, slowdownPercentMax: 80, onProgress };
   return await bench.harness.settle(source.migrate(options));
 }
 

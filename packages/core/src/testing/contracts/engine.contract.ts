@@ -234,7 +234,12 @@ function afterTheEnd(bench: () => EngineBench): void {
     const copy = await bench().launch();
     await bench().destroy(copy);
     expect(await copy.runState()).toBe("ended");
-    const migration = { uri: "", downtimeMsMax: 300, onProgress: () => undefined };
+    const migration = {
+      uri: "",
+      downtimeMsMax: 300,
+      slowdownPercentMax: 0,
+      onProgress: () => undefined,
+    };
     const acts: Readonly<Record<string, () => Promise<unknown>>> = {
       pause: () => copy.pause(),
       resume: () => copy.resume(),

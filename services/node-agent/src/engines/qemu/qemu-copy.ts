@@ -78,6 +78,8 @@ export class QemuCopy implements EngineCopy {
   readonly #listeners: (() => void)[] = [];
   readonly #stall: DiskStall;
   #onTrouble: () => void = () => undefined;
+  /** Whoever waits for an event now. */
+  #onEvent: () => void = () => undefined;
   #isIncoming: boolean;
   #isOver = false;
   #isDestroyed = false;
@@ -197,7 +199,9 @@ export class QemuCopy implements EngineCopy {
   async migrate(options: MigrateOptions): Promise<MigrationProgress> {
     const run = await this.runState();
     if (run !== "running") throw notRunning(this.ref, run);
-    return await sendMigration(this.#parts.qmp, this.#parts.clock, options);
+    const { qmp, clock } = this.#parts;
+    const untilEvent = (timeoutMs: number): Promise<void> => this.#untilEvent(timeoutMs);
+    return await sendMigration({ qmp, clock, untilEvent }, options);
   }
 
   /** Where there are no control groups, CPU time stays as it is. */
@@ -277,6 +281,7 @@ export class QemuCopy implements EngineCopy {
     if (event.event === "STOP") void this.#endIfBroken();
     if (event.event === "RESUME") this.#stall.end();
     for (const listener of this.#listeners) listener();
+    this.#onEvent();
   }
 
   /** A guest that the hypervisor can no longer run is over; its policy decides what follows. */
@@ -293,6 +298,16 @@ export class QemuCopy implements EngineCopy {
     const [address] = info["socket-address"] ?? [];
     if (address?.port === undefined) return undefined;
     return `tcp:${this.#parts.migrationAdvertise}:${address.port}`;
+  }
+
+  #untilEvent(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.schedule(timeoutMs, resolve);
+      this.#onEvent = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   #trimLater(): void {

@@ -25,7 +25,15 @@ export interface QmpMigration {
     readonly transferred: number;
     readonly remaining: number;
     readonly total: number;
+    /** Millions of bits a second. */
+    readonly mbps: number;
+    /** Pages a second. */
+    readonly "dirty-pages-rate": number;
+    readonly "page-size": number;
+    readonly "dirty-sync-count": number;
   };
+  /** How far the guest is slowed down; absent = not at all. */
+  readonly "cpu-throttle-percentage"?: number;
   /** On the receiving side: where it listens. */
   readonly "socket-address"?: readonly QmpSocketAddress[];
 }
@@ -146,7 +154,13 @@ export interface QmpCommands {
     readonly answer: object;
   };
   readonly "migrate-set-parameters": {
-    readonly args: { readonly "downtime-limit"?: number; readonly "max-bandwidth"?: number };
+    readonly args: {
+      readonly "downtime-limit"?: number;
+      readonly "max-bandwidth"?: number;
+      readonly "cpu-throttle-initial"?: number;
+      readonly "cpu-throttle-increment"?: number;
+      readonly "max-cpu-throttle"?: number;
+    };
     readonly answer: object;
   };
 }

@@ -158,7 +158,12 @@ describe.each(["paravirt", "hybrid"] as const)("%s guests from one template", (m
     const { quickStart: _, ...plain } = order;
     const received = await launch(target, { ...plain, isIncoming: true });
     const uri = await received.listen();
-    await copy.migrate({ uri, downtimeMsMax: 300, onProgress: () => undefined });
+    await copy.migrate({
+      uri,
+      downtimeMsMax: 300,
+      slowdownPercentMax: 0,
+      onProgress: () => undefined,
+    });
     await vi.waitFor(async () => expect(await received.runState()).toBe("received"), PATIENCE);
     await copy.destroy();
     await received.resume();

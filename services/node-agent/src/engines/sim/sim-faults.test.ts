@@ -219,7 +219,7 @@ async function sent(source: EngineCopy, uri: string): Promise<void> {
 }
 
 function optionsTo(uri: string) {
-  return { uri, downtimeMsMax: 300, onProgress: () => undefined };
+  return { uri, downtimeMsMax: 300, slowdownPercentMax: 0, onProgress: () => undefined };
 }
 
 function noteIn(told: number[]) {

@@ -10,11 +10,12 @@
  *   beat=N    beats per second, 0..1000, default 10
  *   dirty=N   MiB of memory written per second, one word per 4 KiB page, default 0
  *   span=N    MiB that `dirty` walks over again and again, default 16, cut to the memory there is
+ *   fill=N    MiB of memory written once, one word per page, before the first beat, default 0, cut to the memory there is
  *   exit=N    power off after beat N
  *   reset=N   reset (triple fault) after beat N
  *   panic=N   report a panic through the pvpanic port after beat N, then halt
  *
- * T1 It touches no memory above its own image but the span, which starts at SPAN_START.
+ * T1 It touches no memory above its own image but the span and what it fills, which start at SPAN_START.
  * T2 It never spins: every wait but the one for the serial port's holding register is a HLT.
  */
         .set    SERIAL, 0x3f8
@@ -67,6 +68,7 @@ start:                                  /* ebx: struct hvm_start_info */
         movl    24(%ebx), %esi          /* cmdline_paddr */
         call    parse_command_line
         call    plan_ticks
+        call    fill_memory
         call    interrupts_init
         movw    $PM1_ENABLE, %dx        /* ask for the power button's status bit; without effect on microvm */
         movw    $PM1_POWER_BUTTON, %ax
@@ -261,7 +263,20 @@ plan_ticks:                             /* tick_hz = beat * ticks_per_beat, as s
         cmpl    %eax, span
         jbe     4f
         movl    %eax, span
-4:      ret
+4:      cmpl    %eax, fill
+        jbe     5f
+        movl    %eax, fill
+5:      ret
+
+fill_memory:                            /* after plan_ticks, which has cut `fill` */
+        movl    fill, %ecx
+        shll    $8, %ecx                /* pages */
+        jz      2f
+        movl    $SPAN_START, %edi
+1:      movl    %edi, (%edi)
+        addl    $0x1000, %edi
+        loop    1b
+2:      ret
 
 interrupts_init:
         movl    $timer_interrupt, %eax
@@ -421,6 +436,7 @@ options:
         option  beat, beat
         option  dirty, dirty
         option  span, span
+        option  fill, fill
         option  exit, exit
         option  reset, reset
         option  panic, panic
@@ -439,6 +455,7 @@ span:   .long   16
         .align  8
 idt:    .skip   0x28 * 8
 dirty:  .skip   4
+fill:   .skip   4
 exit:   .skip   4
 reset:  .skip   4
 panic:  .skip   4

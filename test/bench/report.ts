@@ -14,7 +14,8 @@ export interface Bench {
   readonly name: string;
   /** One sentence: what is measured against what. */
   readonly about: string;
-  run(say: (line: string) => void): Promise<readonly BenchResult[]>;
+  /** `only`: the cases to run, by name; empty = all. Not every benchmark has cases. */
+  run(say: (line: string) => void, only: readonly string[]): Promise<readonly BenchResult[]>;
 }
 
 export function againstBaseline(

@@ -170,12 +170,18 @@ describe("failing while copying", () => {
 });
 
 describe("switching", () => {
-  it("runs the target and removes the source", () => {
+  it("runs the target, and removes the source once that is told, each once", () => {
     const parts = { source: old("sent"), target: old("received", { epoch: 2 }) };
-    expect(ordersOf(view("switching", parts))).toEqual([
-      "n2: running, epoch 2",
-      "n1: absent, epoch 1",
-    ]);
+    expect(ordersOf(view("switching", parts))).toEqual(["n2: running, epoch 2"]);
+    const told = { ...parts, target: taken("received", { epoch: 2 }) };
+    expect(ordersOf(view("switching", told))).toEqual(["n1: absent, epoch 1"]);
+    const both = { ...told, source: taken("stopping") };
+    expect(planGuest(view("switching", both))).toEqual({ do: "idle" });
+  });
+
+  it("removes the source also when the target does not answer", () => {
+    const parts = { source: old("sent"), links: { n2: "unreachable" } } as const;
+    expect(ordersOf(view("switching", parts))).toEqual(["n1: absent, epoch 1"]);
   });
 
   it("runs the target also when the source does not answer", () => {

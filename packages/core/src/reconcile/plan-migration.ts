@@ -17,6 +17,7 @@ import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import { type Guest, type Migration, takenBy } from "../domain/guest.js";
 import { migrationPolicyOf } from "../domain/migration-policy.js";
+import type { Operation } from "../domain/operation.js";
 import { assignmentFor } from "./assignment-for.js";
 import {
   type GuestPlan,
@@ -159,6 +160,12 @@ function switchOver(view: GuestView, migration: Migration): GuestPlan {
   return write(view, withNewIntent({ ...guest, status }));
 }
 
+/** The operation with what the source told last. */
+function withFigures({ operation, guest, copyOn }: GuestView): Operation | undefined {
+  const progress = copyOn(guest.status.migration?.sourceNodeId ?? "")?.migration;
+  return operation && progress ? { ...operation, migration: progress } : operation;
+}
+
 function revert(view: GuestView, migration: Migration, error: ErrorDetail): GuestPlan {
   const { guest } = view;
   const source = view.copyOn(migration.sourceNodeId);
@@ -183,7 +190,9 @@ function planSwitching(view: GuestView, migration: Migration): GuestPlan {
       assignment: assignmentFor(view, { placement: target, desired: view.guest.spec.desired }),
     });
   }
-  if (!isLetGo(view, sourceNodeId)) {
+  // Ending the source takes time that a guest which stands still would wait for.
+  const isTargetTold = hasTaken(view, target.nodeId) || view.linkOf(target.nodeId) !== "synced";
+  if (isTargetTold && !hasTaken(view, sourceNodeId)) {
     orders.push(absent(view, sourceNodeId, { ...target, epoch: sourceEpoch }));
   }
   const isOver = isLetGo(view, sourceNodeId) || view.linkOf(sourceNodeId) === "unreachable";
@@ -205,7 +214,7 @@ function planReverting(view: GuestView, migration: Migration): GuestPlan {
       assignment: assignmentFor(view, { placement: source, desired: view.guest.spec.desired }),
     });
   }
-  if (!isLetGo(view, target.nodeId)) orders.push(absent(view, target.nodeId, target));
+  if (!hasTaken(view, target.nodeId)) orders.push(absent(view, target.nodeId, target));
   const copy = view.copyOn(sourceNodeId);
   const isOver = isLetGo(view, target.nodeId) || view.linkOf(target.nodeId) === "unreachable";
   const observed = copy && hasTaken(view, sourceNodeId) ? observeCopy(view.guest, copy) : undefined;
@@ -232,7 +241,8 @@ function finish(
   view: GuestView,
   end: { guest: Guest; releaseNodeId: string; error: ErrorDetail | undefined },
 ): GuestPlan {
-  const { operation, nowMs } = view;
+  const { nowMs } = view;
+  const operation = withFigures(view);
   const { error, releaseNodeId } = end;
   const moved = { ...end.guest, status: { ...end.guest.status, migration: undefined } };
   // What a node may still have that did not answer must be older than the record, to be told to go.

@@ -112,7 +112,7 @@ export class GuestRunner {
     this.#assignment = assignment;
     if (assignment.desired === "absent") this.#preparing?.abort();
     this.#stopAskedAtMs = undefined;
-    this.#outgoing.renew({ isSending: assignment.desired === "sending" });
+    this.#outgoing.renew(assignment.desired);
     this.#resources.retry();
     this.#disks.follow(known, assignment);
     return this.#entry();

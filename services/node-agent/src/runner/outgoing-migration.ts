@@ -1,5 +1,6 @@
 /** The sending of one guest's copy to another node, and what came of it. */
 import {
+  type AssignedState,
   type EngineCopy,
   type ErrorDetail,
   MIGRATION_POLICY_DEFAULTS,
@@ -34,11 +35,14 @@ export class OutgoingMigration {
     return this.#progress;
   }
 
-  /** A newer assignment: what failed under an older one is forgotten. */
-  renew({ isSending }: { readonly isSending: boolean }): void {
+  /**
+   * A newer assignment: what failed under an older one is forgotten. What was sent is told as long
+   * as there is anything of the copy.
+   */
+  renew(desired: AssignedState): void {
     this.#attempt += 1;
     this.#error = undefined;
-    if (!isSending) this.#progress = undefined;
+    if (desired !== "sending" && desired !== "absent") this.#progress = undefined;
   }
 
   begin(copy: EngineCopy, target: MigrateTo): void {

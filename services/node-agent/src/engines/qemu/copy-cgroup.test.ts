@@ -1,6 +1,6 @@
 /** Control groups of both versions, in directories that look like the kernel's. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CopyCgroup, whyNoCgroups } from "./copy-cgroup.js";
@@ -58,6 +58,22 @@ describe("version 1", () => {
     }
   });
 
+  it("lets go of the cap until it is set again, and keeps the weight", () => {
+    const cgroup = new CopyCgroup("g.1", root);
+    cgroup.make(4711, { ...LIMITS, cpuMillis: 500 });
+    cgroup.liftCpuCap();
+    expect(textOf("cpu/innkeeper/g.1/cpu.cfs_quota_us")).toBe("-1");
+    expect(textOf("cpu/innkeeper/g.1/cpu.shares")).toBe("512");
+    cgroup.setCpu(500);
+    expect(textOf("cpu/innkeeper/g.1/cpu.cfs_quota_us")).toBe("50000");
+  });
+
+  it("weighs all guests together as much as all CPUs", () => {
+    kernelFiles("cpu/innkeeper", { "cpu.shares": "1024\n" });
+    expect(whyNoCgroups(root)).toBeUndefined();
+    expect(textOf("cpu/innkeeper/cpu.shares")).toBe(String(1024 * cpus().length));
+  });
+
   it("caps memory and threads, and knows when memory was the end", () => {
     const cgroup = new CopyCgroup("g.1", root);
     cgroup.make(4711, LIMITS);
@@ -90,6 +106,11 @@ describe("version 2", () => {
     for (const file of ["cgroup.subtree_control", "innkeeper/cgroup.subtree_control"]) {
       expect(textOf(file)).toBe("+cpu +memory +pids");
     }
+  });
+
+  it("lets go of the cap until it is set again", () => {
+    new CopyCgroup("g.1", root).liftCpuCap();
+    expect(textOf("innkeeper/g.1/cpu.max")).toBe("max 100000");
   });
 
   it("caps two CPUs as two of each period", () => {

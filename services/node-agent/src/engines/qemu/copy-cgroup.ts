@@ -5,6 +5,7 @@
  * G1 A process that is not in its group yet, or a host without groups, runs as before: without.
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import path from "node:path";
 import type { Clock, CopyUsage } from "@innkeeper/core";
 import type { QemuAcceleration } from "./modes.js";
@@ -42,6 +43,7 @@ export function whyNoCgroups(root: string = CGROUP_ROOT): string | undefined {
     if (version === 2) files.push(path.join(root, PARENT, "cgroup.subtree_control"));
     else files.length = 0;
     for (const file of files) writeFileSync(file, CONTROLLERS);
+    for (const parent of parents(root, version)) weighParent(parent);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -93,6 +95,12 @@ export class CopyCgroup {
     this.#write("cpu.weight", String(weightOf(shares)));
   }
 
+  /** Until the next `setCpu` it may take what others leave; its share of what is scarce stays. */
+  liftCpuCap(): void {
+    this.#write("cpu.cfs_quota_us", "-1");
+    this.#write("cpu.max", `max ${CPU_PERIOD_US}`);
+  }
+
   /** How often the kernel has ended the process for want of memory. */
   get oomKills(): number {
     const version1 = this.#read("memory.oom_control");
@@ -134,10 +142,7 @@ export class CopyCgroup {
 
   /** A file of the other version, or of another hierarchy, is not there. */
   #write(file: string, text: string): void {
-    for (const directory of this.#directories) {
-      const target = path.join(directory, file);
-      if (existsSync(target)) writeFileSync(target, text);
-    }
+    for (const directory of this.#directories) writeIfThere(path.join(directory, file), text);
   }
 
   #read(file: string): string {
@@ -150,6 +155,17 @@ export class CopyCgroup {
     }
     return "";
   }
+}
+
+/** All guests together weigh as much as all CPUs: else they would as one process of the host. */
+function weighParent(parent: string): void {
+  const shares = Math.min(cpus().length * SHARES_PER_CPU, SHARES.max);
+  writeIfThere(path.join(parent, "cpu.shares"), String(shares));
+  writeIfThere(path.join(parent, "cpu.weight"), String(weightOf(shares)));
+}
+
+function writeIfThere(file: string, text: string): void {
+  if (existsSync(file)) writeFileSync(file, text);
 }
 
 function versionOf(root: string): 1 | 2 | undefined {

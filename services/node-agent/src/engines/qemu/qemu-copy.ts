@@ -66,6 +66,8 @@ export interface QemuCopyParts {
   readonly migrationAdvertise: string;
   /** Launched to receive a migration and not resumed since. */
   readonly isIncoming: boolean;
+  /** What it was launched with; absent when a former agent did. */
+  readonly cpuMillis?: number;
 }
 
 export class QemuCopy implements EngineCopy {
@@ -81,6 +83,9 @@ export class QemuCopy implements EngineCopy {
   /** Whoever waits for an event now. */
   #onEvent: () => void = () => undefined;
   #isIncoming: boolean;
+  /** The whole stream has been seen to have arrived: that does not change any more. */
+  #hasReceived = false;
+  #cpuMillis: number | undefined;
   #isOver = false;
   #isDestroyed = false;
   /** Why the guest cannot go on, in one sentence. */
@@ -93,6 +98,7 @@ export class QemuCopy implements EngineCopy {
     this.ref = parts.directory.ref;
     this.pid = parts.process.pid;
     this.#isIncoming = parts.isIncoming;
+    this.#cpuMillis = parts.cpuMillis;
     this.#files = new HandedFiles(parts.directory, parts.user?.id);
     this.#console = new ConsoleLog(parts.directory.file("console"));
     const { qmp, clock } = parts;
@@ -132,10 +138,11 @@ export class QemuCopy implements EngineCopy {
 
   async resume(): Promise<void> {
     const { qmp, directory } = this.#parts;
-    const run = this.#runStateOf((await qmp.execute("query-status")).status);
-    if (run === "incoming") throw notReceived(this.ref);
-    if (run === "running") return;
+    if (this.#isIncoming && !this.#hasReceived && (await this.runState()) === "incoming") {
+      throw notReceived(this.ref);
+    }
     await qmp.execute("cont");
+    if (this.#cpuMillis !== undefined) this.capCpu(this.#cpuMillis);
     if (!this.#isIncoming) return;
     this.#isIncoming = false;
     await directory.unmarkIncoming();
@@ -143,10 +150,10 @@ export class QemuCopy implements EngineCopy {
 
   /** Where there are no control groups, CPU time stays as it is: the ability says so. */
   async setResources({ cpuMillis, memoryMib, limits }: CopyResources): Promise<void> {
-    const { qmp, clock, cgroup, tap } = this.#parts;
+    const { qmp, clock, tap } = this.#parts;
     const { length: vcpuCount } = await qmp.execute("query-cpus-fast");
     if (cpuMillis > 1000 * vcpuCount) throw tooFewCpus(this.ref, vcpuCount);
-    cgroup.setCpu(cpuMillis);
+    this.capCpu(cpuMillis);
     await tap.limit(limits);
     const value = throttleLimits(limits ?? NO_LIMITS);
     await qmp.execute("qom-set", { path: THROTTLE_PATH, property: "limits", value });
@@ -188,6 +195,7 @@ export class QemuCopy implements EngineCopy {
     if (!this.#isIncoming) throw notIncoming(this.ref);
     const known = await this.#receivingAddress();
     if (known !== undefined) return known;
+    this.#parts.cgroup.liftCpuCap();
     const capabilities = [{ capability: "events", state: true }] as const;
     await qmp.execute("migrate-set-capabilities", { capabilities });
     await qmp.execute("migrate-incoming", { uri: `tcp:${migrationHost}:0` });
@@ -201,12 +209,27 @@ export class QemuCopy implements EngineCopy {
     if (run !== "running") throw notRunning(this.ref, run);
     const { qmp, clock } = this.#parts;
     const untilEvent = (timeoutMs: number): Promise<void> => this.#untilEvent(timeoutMs);
-    return await sendMigration({ qmp, clock, untilEvent }, options);
+    this.#freeSender();
+    try {
+      return await sendMigration({ qmp, clock, untilEvent }, options);
+    } catch (error) {
+      if (this.#cpuMillis !== undefined && !this.#isOver) this.capCpu(this.#cpuMillis);
+      throw error;
+    }
   }
 
   /** Where there are no control groups, CPU time stays as it is. */
   capCpu(cpuMillis: number): void {
+    this.#cpuMillis = cpuMillis;
     this.#parts.cgroup.setCpu(cpuMillis);
+  }
+
+  /**
+   * The sender is a thread beside the virtual CPUs: within the guest's cap it would take their
+   * time, and stand still at the worst moment. Not where nobody knows what to go back to.
+   */
+  #freeSender(): void {
+    if (this.#cpuMillis !== undefined) this.#parts.cgroup.liftCpuCap();
   }
 
   /** Writes all that the machine is to a file; it stands still afterwards. */
@@ -249,6 +272,7 @@ export class QemuCopy implements EngineCopy {
     if (status === "inmigrate") return "incoming";
     if (status === "postmigrate") return "sent";
     if (status === "shutdown") return "ended";
+    this.#hasReceived = this.#isIncoming;
     return this.#isIncoming ? "received" : "paused";
   }
 

@@ -33,7 +33,7 @@ import { partsOf } from "./launch-parts.js";
 import { copyExists, noBridge, noLiveMigration, noSuchMode } from "./launch-refusals.js";
 import { type QemuMachine, qemuArguments } from "./machine.js";
 import { isQemuMode, type QemuAcceleration } from "./modes.js";
-import { QemuCopy } from "./qemu-copy.js";
+import { QemuCopy, type QemuCopyParts } from "./qemu-copy.js";
 import { QemuProcess } from "./qemu-process.js";
 import { QEMU_PROGRAM, qemuVersion } from "./qemu-program.js";
 import { QmpClient } from "./qmp-client.js";
@@ -235,7 +235,8 @@ class QemuEngine implements Engine {
       const qmp = await this.#connect(directory, process);
       if (user !== undefined) await directory.close();
       await resumeMemory({ qmp, clock }, handed.launch);
-      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming, user }));
+      const { cpuMillis } = launch;
+      return this.#track(this.#copyOf({ directory, process, qmp, isIncoming, user, cpuMillis }));
     } catch (error) {
       process.kill();
       await process.isGoneWithin(MONITOR_TIMEOUT_MS);
@@ -312,13 +313,7 @@ class QemuEngine implements Engine {
     return new CopyDirectory(this.options.stateDir, { guestUid, epoch });
   }
 
-  #copyOf(parts: {
-    readonly directory: CopyDirectory;
-    readonly process: QemuProcess;
-    readonly qmp: QmpClient;
-    readonly isIncoming: boolean;
-    readonly user: CopyUser | undefined;
-  }): QemuCopy {
+  #copyOf(parts: KnownParts): QemuCopy {
     const { clock, migrationHost, migrationAdvertise = migrationHost } = this.options;
     const name = copyName(parts.directory.ref);
     const [cgroup, tap] = [new CopyCgroup(name), new CopyTap(name)];
@@ -370,6 +365,11 @@ class QemuEngine implements Engine {
     return new EndedCopy(directory.ref, exit);
   }
 }
+
+type KnownParts = Pick<
+  QemuCopyParts,
+  "directory" | "process" | "qmp" | "isIncoming" | "user" | "cpuMillis"
+>;
 
 /** The machine goes on where its memory was written. */
 async function resumeMemory(parts: CopySnapshotsParts, { restore }: CopyLaunch): Promise<void> {

@@ -1,0 +1,136 @@
+/**
+ * Live migration between two agents on this machine, against two QEMU processes with the same
+ * arguments driven by hand in the same run, the two in turn. Downtime is what the guest shows.
+ */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import {
+  createClient,
+  type InnkeeperClient,
+  importImage,
+  readImageSource,
+} from "@innkeeper/client";
+import { ClusterProcesses } from "../../../packages/cli/src/demo/cluster-processes.js";
+import { create, finished } from "../../../packages/cli/src/demo/guests.js";
+import { hasConsoleBytes } from "../bare-qemu.js";
+import { againstBaseline, type Bench, type BenchResult } from "../report.js";
+import { median, quantile, rounded } from "../statistics.js";
+import { until } from "../until.js";
+import { BareMigrations } from "./bare-migration.js";
+import { BeatGap } from "./beats.js";
+import { CASES, commandLineOf, type MigrationCase, type Moved } from "./cases.js";
+
+interface Cluster {
+  readonly client: InnkeeperClient;
+  readonly directory: string;
+  readonly bare: BareMigrations;
+}
+
+type Say = (line: string) => void;
+
+export const migration: Bench = {
+  name: "migration",
+  about: "live migration, total time and downtime, against bare QEMU driven by hand",
+  run: (say, only) => withCluster((cluster) => measureAll(cluster, { say, only })),
+};
+
+async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(path.join(tmpdir(), "innkeeper-bench-"));
+  const bare = new BareMigrations(path.join(directory, "bare"));
+  const processes = new ClusterProcesses({ directory, searchPath: process.env["PATH"] ?? "" });
+  try {
+    const { address } = await processes.startController();
+    const settings = { INN_ENGINES: "qemu", INN_MEMORY_MIB: "4096" };
+    await Promise.all(["n1", "n2"].map((id) => processes.startAgent(id, address, settings)));
+    const client = createClient(address);
+    const file = path.resolve("images/build/tiny/image.json");
+    await importImage(client, await readImageSource(file));
+    const result = await work({ client, directory, bare });
+    client.close();
+    return result;
+  } finally {
+    await bare.endAll();
+    await processes.endEverything();
+  }
+}
+
+async function measureAll(
+  cluster: Cluster,
+  { say, only }: { readonly say: Say; readonly only: readonly string[] },
+): Promise<BenchResult[]> {
+  const results: BenchResult[] = [];
+  for (const each of CASES.filter(({ name }) => only.length === 0 || only.includes(name))) {
+    say(`${each.name}: ${each.rounds} moves, in turn with bare QEMU`);
+    results.push(...(await measureCase(cluster, each)));
+  }
+  return results;
+}
+
+async function measureCase(cluster: Cluster, each: MigrationCase): Promise<BenchResult[]> {
+  const ours: Moved[] = [];
+  const bare: Moved[] = [];
+  for (let round = 0; round <= each.rounds; round += 1) {
+    const byHand = await cluster.bare.move(each);
+    const moved = await moveOurs(cluster, each, `${each.name}-${round}`);
+    if (round === 0) continue; // Warms both up.
+    bare.push(byHand);
+    ours.push(moved);
+  }
+  return resultsOf(each.name, ours, bare);
+}
+
+function resultsOf(name: string, ours: Moved[], bare: Moved[]): BenchResult[] {
+  const figures = (moves: Moved[], key: keyof Moved) => moves.map((moved) => moved[key]);
+  const both = (label: string, key: keyof Moved, of: (samples: number[]) => number) =>
+    againstBaseline({
+      name: `${label}:${name}`,
+      value: rounded(of(figures(ours, key))),
+      unit: "ms",
+      baseline: rounded(of(figures(bare, key))),
+    });
+  return [
+    both("downtime-ms", "downtimeMs", median),
+    both("downtime-p99-ms", "downtimeMs", (samples) => quantile(samples, 0.99)),
+    both("engine-downtime-ms", "engineDowntimeMs", median),
+    both("total-ms", "totalMs", median),
+  ];
+}
+
+async function moveOurs(
+  { client, directory }: Cluster,
+  each: MigrationCase,
+  id: string,
+): Promise<Moved> {
+  const { memoryMib } = each;
+  const size = { memoryMib, commandLine: commandLineOf(each) };
+  const guest = { id, image: "tiny", mode: "paravirt", nodeId: "", ...size } as const;
+  const created = await finished(client, await create(client, guest));
+  const found = await client.guests.getGuest({ projectId: "", guestId: id, minRevision: 0 });
+  const from = found.guest?.status?.placement?.nodeId ?? "";
+  const [source, target] = [
+    fileOf(directory, from, `${created.guestUid}.1`),
+    from === "n1" ? "n2" : "n1",
+  ];
+  await until(() => hasConsoleBytes(source), "the guest");
+  const gap = new BeatGap(source, fileOf(directory, target, `${created.guestUid}.2`));
+  const startedMs = performance.now();
+  const { operation } = await client.guests.migrateGuest({
+    projectId: "",
+    guestId: id,
+    targetNodeId: target,
+    downtimeMsMax: 0,
+    requestId: "",
+  });
+  const ended = await finished(client, operation);
+  const totalMs = performance.now() - startedMs;
+  await until(() => gap.hasBegun, "the guest at the target");
+  const downtimeMs = gap.end();
+  const gone = await client.guests.deleteGuest({ projectId: "", guestId: id, requestId: "" });
+  await finished(client, gone.operation);
+  return { totalMs, downtimeMs, engineDowntimeMs: ended.migration?.engineDowntimeMs ?? 0 };
+}
+
+function fileOf(directory: string, nodeId: string, copy: string): string {
+  return path.join(directory, nodeId, "guests", copy, "console.log");
+}

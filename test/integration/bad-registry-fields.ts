@@ -124,6 +124,7 @@ export const REGISTRY = [
       "launched_with.memory_mib": [0, -1, 2 ** 53 - 1],
     }),
     ...below("usage[0]", {
+      dirty_bytes_per_second: BYTES,
       guest_uid: UUIDS,
       cpu_ms: [-1],
       memory_mib: [-1],

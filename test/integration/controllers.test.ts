@@ -210,6 +210,7 @@ describe("a controller that does not lead", () => {
       guestId: "here",
       targetNodeId: "n1",
       downtimeMsMax: 0,
+      dryRun: false,
       requestId: "",
     });
     expect(elsewhere.operation?.id).not.toBe("");

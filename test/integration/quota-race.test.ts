@@ -83,7 +83,7 @@ async function actOnce(client: InnkeeperClient, prng: Prng): Promise<void> {
       await guests.resizeGuest({ ...NO_CHANGE, ...request, ...size });
       return;
     case "migrate":
-      await guests.migrateGuest({ ...request, targetNodeId: "", downtimeMsMax: 0 });
+      await guests.migrateGuest({ ...request, targetNodeId: "", downtimeMsMax: 0, dryRun: false });
       return;
     default:
       await guests.deleteGuest(request);

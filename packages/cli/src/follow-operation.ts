@@ -2,6 +2,7 @@
 import { DomainError } from "@innkeeper/core";
 import { Operation } from "@innkeeper/proto/innkeeper/v1/operation";
 import type { CliContext } from "./cli-context.js";
+import { migrationLine } from "./output/migration-progress.js";
 import { enumName } from "./output/table.js";
 import { storedError } from "./stored-error.js";
 
@@ -39,7 +40,7 @@ async function watchToEnd(context: CliContext, operation: Operation): Promise<Op
     if (next === undefined) continue;
     latest = next;
     if (next.done) break;
-    terminal.progress(describe(next));
+    terminal.progress(describe(next, { hasBar: terminal.isInteractive }));
   }
   abort.abort();
   const refused = await refusal;
@@ -81,19 +82,15 @@ function nothingFits(guestId: string, why: string): DomainError {
   return new DomainError({ kind: "capacity", reason: "NOTHING_FITS", message, metadata: {} });
 }
 
-const MIB = 1024 * 1024;
-
 /** The guest, the node of a drain, or the cluster. */
 export function subjectOf({ guestId, drain, rebalance }: Operation): string {
   if (rebalance !== undefined) return "cluster";
   return drain?.nodeId ?? guestId;
 }
 
-export function describe(operation: Operation): string {
+export function describe(operation: Operation, { hasBar } = { hasBar: false }): string {
   const { kind, message, migration } = operation;
   const what = `${enumName(kind, "OPERATION_KIND_").toLowerCase()} ${subjectOf(operation)}`;
   if (migration === undefined) return message === "" ? `${what} ...` : `${what}: ${message}`;
-  const sent = Math.round(migration.transferredBytes / MIB);
-  const left = Math.round(migration.remainingBytes / MIB);
-  return `${what}: ${sent} MiB sent, ${left} MiB left, ${migration.elapsedMs} ms`;
+  return `${what}: ${migrationLine(migration, { hasBar })}`;
 }

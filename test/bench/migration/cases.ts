@@ -18,13 +18,13 @@ const FEW = 5;
 
 export const CASES: readonly MigrationCase[] = [
   idle(128, FEW),
-  idle(256, 51),
+  idle(256, 41),
   idle(512, FEW),
   idle(1024, FEW),
   idle(2048, FEW),
-  dirtying(20, 11),
-  dirtying(100, 21),
-  dirtying(400, 11),
+  dirtying(20, 7),
+  dirtying(100, 11),
+  dirtying(400, 7),
 ];
 
 /** Half of its memory holds something. */
@@ -52,4 +52,6 @@ export interface Moved {
   readonly downtimeMs: number;
   /** As QEMU tells it. */
   readonly engineDowntimeMs: number;
+  /** How long it took, as the operation tells it, over what was forecast; 0 = nothing was. */
+  readonly forecastRatio?: number;
 }

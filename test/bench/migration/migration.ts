@@ -27,6 +27,8 @@ interface Cluster {
   readonly bare: BareMigrations;
 }
 
+const FORECAST_FACTOR = 1.5;
+
 type Say = (line: string) => void;
 
 export const migration: Bench = {
@@ -81,7 +83,7 @@ async function measureCase(cluster: Cluster, each: MigrationCase): Promise<Bench
 }
 
 function resultsOf(name: string, ours: Moved[], bare: Moved[]): BenchResult[] {
-  const figures = (moves: Moved[], key: keyof Moved) => moves.map((moved) => moved[key]);
+  const figures = (moves: Moved[], key: keyof Moved) => moves.map((moved) => moved[key] ?? 0);
   const both = (label: string, key: keyof Moved, of: (samples: number[]) => number) =>
     againstBaseline({
       name: `${label}:${name}`,
@@ -94,6 +96,7 @@ function resultsOf(name: string, ours: Moved[], bare: Moved[]): BenchResult[] {
     both("downtime-p99-ms", "downtimeMs", (samples) => quantile(samples, 0.99)),
     both("engine-downtime-ms", "engineDowntimeMs", median),
     both("total-ms", "totalMs", median),
+    forecastResult(name, ours),
   ];
 }
 
@@ -113,6 +116,7 @@ async function moveOurs(
     from === "n1" ? "n2" : "n1",
   ];
   await until(() => hasConsoleBytes(source), "the guest");
+  if (each.dirtyMib > 0) await untilMeasured(client, id);
   const gap = new BeatGap(source, fileOf(directory, target, `${created.guestUid}.2`));
   const startedMs = performance.now();
   const { operation } = await client.guests.migrateGuest({
@@ -120,6 +124,7 @@ async function moveOurs(
     guestId: id,
     targetNodeId: target,
     downtimeMsMax: 0,
+    dryRun: false,
     requestId: "",
   });
   const ended = await finished(client, operation);
@@ -128,7 +133,34 @@ async function moveOurs(
   const downtimeMs = gap.end();
   const gone = await client.guests.deleteGuest({ projectId: "", guestId: id, requestId: "" });
   await finished(client, gone.operation);
-  return { totalMs, downtimeMs, engineDowntimeMs: ended.migration?.engineDowntimeMs ?? 0 };
+  const { totalMs: forecastMs = 0, actualTotalMs = 0 } = ended.forecast ?? {};
+  const forecastRatio = forecastMs === 0 ? 0 : actualTotalMs / forecastMs;
+  const engineDowntimeMs = ended.migration?.engineDowntimeMs ?? 0;
+  return { totalMs, downtimeMs, engineDowntimeMs, forecastRatio };
+}
+
+/** What it writes is told by its agent with its heartbeats. */
+async function untilMeasured(client: InnkeeperClient, guestId: string): Promise<void> {
+  await until(async () => {
+    const { forecast } = await client.guests.migrateGuest({
+      projectId: "",
+      guestId,
+      targetNodeId: "",
+      downtimeMsMax: 0,
+      requestId: "",
+      dryRun: true,
+    });
+    return forecast?.dirtyBytesPerSecond !== undefined;
+  }, "what the guest writes");
+}
+
+/** The share of moves that took between 1/1.5 and 1.5 of what was forecast. */
+function forecastResult(name: string, ours: readonly Moved[]): BenchResult {
+  const within = ours.filter(({ forecastRatio = 0 }) => {
+    return forecastRatio <= FORECAST_FACTOR && forecastRatio >= 1 / FORECAST_FACTOR;
+  });
+  const value = rounded((100 * within.length) / ours.length);
+  return { name: `forecast-within-1.5x:${name}`, value, unit: "%" };
 }
 
 function fileOf(directory: string, nodeId: string, copy: string): string {

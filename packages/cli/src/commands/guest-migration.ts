@@ -1,9 +1,11 @@
 /** `inn guest migrate`, and how a guest may be moved: of `inn guest create` and `inn guest set`. */
 import { durationOf } from "@innkeeper/core/wire";
 import type { MigrationPolicy } from "@innkeeper/proto/innkeeper/v1/guest";
+import { MigrationForecast } from "@innkeeper/proto/innkeeper/v1/operation";
 import type { Command } from "commander";
 import type { CliContext } from "../cli-context.js";
 import { followOperation } from "../follow-operation.js";
+import { details } from "../output/table.js";
 import { parseCount, parseMs } from "../parse-options.js";
 import type { Register } from "./register.js";
 
@@ -16,6 +18,7 @@ export interface MigrationOptions {
 interface MigrateOptions {
   readonly to: string;
   readonly maxDowntime?: string;
+  readonly plan?: boolean;
 }
 
 export function migrationCommands(guest: Command, register: Register): void {
@@ -24,6 +27,7 @@ export function migrationCommands(guest: Command, register: Register): void {
     .description("move a running guest to another node while it runs")
     .option("--to <node>", "target; default: the scheduler chooses", "")
     .option("--max-downtime <duration>", "how long it may stand still; default: as its policy says")
+    .option("--plan", "only say where it would go, how long that takes and whether it can")
     .action((name: string, options: MigrateOptions) => {
       register((context) => migrateGuest(context, name, options));
     });
@@ -82,6 +86,28 @@ export function policyText(policy: MigrationPolicy | undefined): string {
   return `${downtime}, ${slowdown}, given up after ${msOf(timeout) / 1000} s`;
 }
 
+function forecastText(name: string, forecast: MigrationForecast): string {
+  const { sourceNodeId, targetNodeId, willConverge, rounds, totalMs, downtimeMs } = forecast;
+  const { dirtyBytesPerSecond: dirty, samples } = forecast;
+  const rest = `${downtimeMs} ms still and the handover`;
+  const outcome = willConverge
+    ? `about ${totalMs} ms in ${rounds} rounds, ${rest}`
+    : `it would not come to its end: stalled after ${rounds} rounds, about ${totalMs} ms`;
+  const writes = dirty === undefined ? "not measured yet" : `${mib(dirty)} MiB/s`;
+  const from = samples === 0 ? "assumed" : `from ${samples} earlier`;
+  return details([
+    ["guest", `${name}: ${sourceNodeId} -> ${targetNodeId}`],
+    ["forecast", outcome],
+    ["memory", `${mib(forecast.memoryBytes)} MiB held, ${mib(forecast.transferBytes)} MiB to send`],
+    ["writes", writes],
+    ["link", `${mib(forecast.bytesPerSecond)} MiB/s (${from})`],
+  ]);
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 1024 ** 2);
+}
+
 function msOf(duration: MigrationPolicy["timeout"]): number {
   const { seconds = 0, nanos = 0 } = duration ?? {};
   return seconds * 1000 + Math.round(nanos / 1_000_000);
@@ -90,19 +116,29 @@ function msOf(duration: MigrationPolicy["timeout"]): number {
 async function migrateGuest(
   context: CliContext,
   name: string,
-  { to, maxDowntime }: MigrateOptions,
+  { to, maxDowntime, plan = false }: MigrateOptions,
 ): Promise<void> {
   const { client, projectId, requestId, terminal } = context;
-  const { operation } = await client.guests.migrateGuest({
+  const { operation, forecast } = await client.guests.migrateGuest({
     projectId,
     guestId: name,
     targetNodeId: to,
     downtimeMsMax: maxDowntime === undefined ? 0 : parseMs("--max-downtime", maxDowntime),
     requestId,
+    dryRun: plan,
   });
+  if (plan && forecast) {
+    return terminal.result(forecastText(name, forecast), MigrationForecast.toJSON(forecast));
+  }
   const ended = await followOperation(context, operation);
   if (ended === undefined) return;
   const downtime = ended.migration?.engineDowntimeMs;
   const stood = downtime === undefined ? "" : `, stood still for ${downtime} ms (engine's figure)`;
-  terminal.result(`guest ${name}: ${ended.message}${stood}`, { operation: ended.id });
+  const text = `guest ${name}: ${ended.message}${stood}${tookText(ended.forecast)}`;
+  terminal.result(text, { operation: ended.id });
+}
+
+function tookText(forecast: MigrationForecast | undefined): string {
+  if (forecast?.actualTotalMs === undefined) return "";
+  return `; took ${forecast.actualTotalMs} ms, ${forecast.totalMs} ms expected`;
 }

@@ -176,6 +176,7 @@ export async function guestMoves(stage: Stage): Promise<void> {
       guestId: guestName(stage, "db"),
       targetNodeId: "",
       downtimeMsMax: 0,
+      dryRun: false,
       requestId: "",
     });
     const ended = await finished(client, operation);

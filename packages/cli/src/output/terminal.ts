@@ -5,6 +5,8 @@ export type OutputFormat = "table" | "json" | "yaml";
 export const OUTPUT_FORMATS: readonly OutputFormat[] = ["table", "json", "yaml"];
 
 export interface Terminal {
+  /** Progress lines overwrite each other. */
+  readonly isInteractive: boolean;
   /** A result: for people as text, for programs as JSON or YAML. */
   result(text: string, json: unknown): void;
   /** Plain text or bytes of a result, whatever the format. */
@@ -31,6 +33,7 @@ export function createTerminal(
     last = "";
   };
   return {
+    isInteractive: err.isTTY === true,
     result(text, json) {
       if (format === "table") out.write(`${text}\n`);
       else if (format === "json") out.write(`${JSON.stringify(json, undefined, 2)}\n`);

@@ -53,6 +53,8 @@ export interface CopyUsage {
   readonly cpuMs: number;
   /** Memory of the host that the copy holds. */
   readonly memoryMib: number;
+  /** Pages that the guest writes to, measured now and then; absent = not yet, or nobody can. */
+  readonly dirtyBytesPerSecond?: number;
 }
 
 /** What a node read of one of its guests. */

@@ -5,6 +5,7 @@
 import type { MigrationProgress } from "./copy.js";
 import type { Drain } from "./drain.js";
 import type { ErrorDetail } from "./errors.js";
+import type { MigrationForecast } from "./migration-forecast.js";
 import type { Rebalance } from "./rebalance.js";
 
 export const OPERATION_KINDS = [
@@ -45,6 +46,8 @@ export interface Operation {
   /** One sentence: what it waits for or what it did. */
   readonly message: string;
   readonly migration: MigrationProgress | undefined;
+  /** Of a migration: what was expected; absent in records of old. */
+  readonly forecast?: MigrationForecast;
   readonly isCancelRequested: boolean;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

@@ -3,6 +3,7 @@ import { assert } from "../domain/assert.js";
 import { COPY_STATES, type CopyReport, type CopyState } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest, Migration, MigrationStep } from "../domain/guest.js";
+import type { MigrationForecast } from "../domain/migration-forecast.js";
 import { MIGRATION_POLICY_DEFAULTS } from "../domain/migration-policy.js";
 import type { Operation } from "../domain/operation.js";
 import { aCopyReport, aGuest, anImage, anOperation, aPlacement } from "../testing/builders.js";
@@ -21,6 +22,23 @@ const PROGRESS = {
   totalBytes: 100,
   elapsedMs: 5,
   engineDowntimeMs: undefined,
+};
+
+const FORECAST: MigrationForecast = {
+  sourceNodeId: "n1",
+  targetNodeId: "n2",
+  willConverge: true,
+  rounds: 1,
+  totalMs: 500,
+  downtimeMs: 1,
+  transferBytes: 100,
+  basis: {
+    memoryBytes: 100,
+    dirtyBytesPerSecond: undefined,
+    bytesPerSecond: 1000,
+    overheadMs: 1,
+    samples: 0,
+  },
 };
 
 describe("copying", () => {
@@ -210,6 +228,15 @@ describe("switching", () => {
       guest: { operationId: "", status: { phase: "RUNNING", migration: undefined } },
       operation: { state: "succeeded", message: "moved to n2" },
       releases: [{ nodeId: "n1" }],
+    });
+  });
+
+  it("keeps what the source told last, and how long it took beside what was expected", () => {
+    const source = taken("absent", { migration: { ...PROGRESS, engineDowntimeMs: 3 } });
+    const copies = { source, target: taken("running", { epoch: 2 }) };
+    const operation = { ...OPERATION, createdAtMs: NOW_MS - 700, forecast: FORECAST };
+    expect(planGuest(view("switching", { ...copies, operation }))).toMatchObject({
+      operation: { migration: { engineDowntimeMs: 3 }, forecast: { actualTotalMs: 700 } },
     });
   });
 

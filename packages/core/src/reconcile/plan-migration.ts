@@ -19,6 +19,7 @@ import { type Guest, type Migration, takenBy } from "../domain/guest.js";
 import { migrationPolicyOf } from "../domain/migration-policy.js";
 import type { Operation } from "../domain/operation.js";
 import { assignmentFor } from "./assignment-for.js";
+import { withActual } from "./forecast-migration.js";
 import {
   type GuestPlan,
   type GuestView,
@@ -242,8 +243,9 @@ function finish(
   end: { guest: Guest; releaseNodeId: string; error: ErrorDetail | undefined },
 ): GuestPlan {
   const { nowMs } = view;
-  const operation = withFigures(view);
+  const told = withFigures(view);
   const { error, releaseNodeId } = end;
+  const operation = told && error === undefined ? withActual(told, nowMs) : told;
   const moved = { ...end.guest, status: { ...end.guest.status, migration: undefined } };
   // What a node may still have that did not answer must be older than the record, to be told to go.
   const guest = isLetGo(view, releaseNodeId) ? moved : withNewIntent(moved);

@@ -1,7 +1,11 @@
 /** Policies and progress of migrations on the wire. */
 import type { MigrationPolicy as ProtoPolicy } from "@innkeeper/proto/innkeeper/v1/guest";
-import type { MigrationProgress as ProtoProgress } from "@innkeeper/proto/innkeeper/v1/operation";
+import type {
+  MigrationForecast as ProtoForecast,
+  MigrationProgress as ProtoProgress,
+} from "@innkeeper/proto/innkeeper/v1/operation";
 import { MIGRATION_RATES, type MigrationProgress, type MigrationRates } from "../domain/copy.js";
+import type { MigrationForecast } from "../domain/migration-forecast.js";
 import { MIGRATION_POLICY_DEFAULTS, type MigrationPolicy } from "../domain/migration-policy.js";
 import { durationOf, parseDurationMs, parseInteger } from "./numbers.js";
 
@@ -39,6 +43,22 @@ export function migrationPolicyToProto(policy: MigrationPolicy): ProtoPolicy {
     downtimeMax: durationOf(policy.downtimeMsMax),
     slowdownPercentMax: policy.slowdownPercentMax,
     timeout: durationOf(policy.timeoutMs),
+  };
+}
+
+export function forecastToProto(
+  forecast: MigrationForecast | undefined,
+): ProtoForecast | undefined {
+  if (forecast === undefined) return undefined;
+  const { basis, actualTotalMs, ...told } = forecast;
+  const { memoryBytes, dirtyBytesPerSecond, bytesPerSecond, samples } = basis;
+  return {
+    ...told,
+    memoryBytes,
+    dirtyBytesPerSecond,
+    bytesPerSecond,
+    samples,
+    actualTotalMs,
   };
 }
 

@@ -44,5 +44,12 @@ function parseReading(proto: ProtoReading): UsageReading {
     cpuMs: parseInteger("usage.cpu_ms", proto.cpuMs, ANY),
     memoryMib: parseInteger("usage.memory_mib", proto.memoryMib, ANY),
     readAtMs: parseInteger("usage.read_at_ms", proto.readAtMs, ANY),
+    ...(proto.dirtyBytesPerSecond !== undefined && {
+      dirtyBytesPerSecond: parseInteger(
+        "usage.dirty_bytes_per_second",
+        proto.dirtyBytesPerSecond,
+        ANY,
+      ),
+    }),
   };
 }

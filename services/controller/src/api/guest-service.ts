@@ -3,6 +3,7 @@ import { invalidField, notFound, parseLabels, parseName } from "@innkeeper/core"
 import { bothStreams, serverStream, unary } from "@innkeeper/core/platform";
 import {
   DOWNTIME_MS_MAX,
+  forecastToProto,
   parseCommand,
   parseDurationMs,
   parseInteger,
@@ -22,7 +23,7 @@ import type { Operation as ProtoOperation } from "@innkeeper/proto/innkeeper/v1/
 import { findGuest } from "../commands/change-guest.js";
 import { createGuest } from "../commands/create-guest.js";
 import { deleteGuest } from "../commands/delete-guest.js";
-import { migrateGuest } from "../commands/migrate-guest.js";
+import { migrateGuest, planMigrationOf } from "../commands/migrate-guest.js";
 import { resizeGuest } from "../commands/resize-guest.js";
 import { type RunStateVerb, setRunState } from "../commands/set-run-state.js";
 import { type UpdateGuestInput, updateGuest } from "../commands/update-guest.js";
@@ -96,7 +97,11 @@ export function guestService(controller: Controller): GuestServiceServer {
     stopGuest: verb("stop"),
     pauseGuest: verb("pause"),
     resumeGuest: verb("resume"),
-    migrateGuest: unary(log, (request) => answer(migrateGuest(controller, parseMigrate(request)))),
+    migrateGuest: unary(log, async (request) => {
+      if (request.dryRun) return onlyForecast(controller, request);
+      const { operation } = await answer(migrateGuest(controller, parseMigrate(request)));
+      return { operation, forecast: operation.forecast };
+    }),
     resizeGuest: unary(log, (request) => answer(resizeGuest(controller, parseResize(request)))),
     ...guestDiskService(controller, answer),
     getGuestUsage: unary(log, (request) => guestUsage(controller, parseGuestRef(request))),
@@ -122,6 +127,11 @@ export function guestService(controller: Controller): GuestServiceServer {
       return execGuest(controller, { ...parseGuestRef(request), request: command, signal });
     }),
   };
+}
+
+function onlyForecast(controller: Controller, request: MigrateGuestRequest) {
+  const forecast = forecastToProto(planMigrationOf(controller, parseMigrate(request)));
+  return { operation: undefined, forecast };
 }
 
 function parseMigrate(request: MigrateGuestRequest) {

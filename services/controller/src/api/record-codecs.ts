@@ -16,6 +16,7 @@ import {
 import {
   abilityToProto,
   errorToProto,
+  forecastToProto,
   imageManifestToProto,
   NODE_STATE_TO_PROTO,
   OPERATION_KIND_TO_PROTO,
@@ -55,6 +56,7 @@ export function operationToProto(operation: Operation, mirror: Mirror): ProtoOpe
     result: resultOf(operation, mirror),
     message: operation.message,
     migration: progressToProto(operation.migration),
+    forecast: forecastToProto(operation.forecast),
     drain: drainToProto(operation.drain),
     rebalance: operation.rebalance && {
       entries: operation.rebalance.entries.map((each) => ({ ...each })),

@@ -10,6 +10,7 @@ import {
   type Guest,
   guestKey,
   isDone,
+  type MigrationForecast,
   notFound,
   type Operation,
   type OperationKind,
@@ -34,6 +35,8 @@ export interface GuestChange {
   readonly guest: Guest;
   readonly checks?: readonly Check[];
   readonly counters?: readonly CounterChange[];
+  /** What the operation says from the beginning. */
+  readonly forecast?: MigrationForecast;
   /** An operation that this one ends. */
   readonly superseded?: Operation | undefined;
 }
@@ -65,7 +68,8 @@ export function changeGuest(
       operationId: operation.id,
       updatedAtMs: context.clock.nowMs(),
     };
-    const operations = [operation, ...(changed.superseded ? [changed.superseded] : [])];
+    const begun = changed.forecast ? { ...operation, forecast: changed.forecast } : operation;
+    const operations = [begun, ...(changed.superseded ? [changed.superseded] : [])];
     return {
       transaction: {
         checks: [{ key: guestKey(guest), revision: found.revision }, ...(changed.checks ?? [])],

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { aBench, type CommandBench, type Contents } from "../testing/command-bench.js";
 import { cancelOperation } from "./cancel-operation.js";
 import { deleteGuest } from "./delete-guest.js";
-import { migrateGuest } from "./migrate-guest.js";
+import { migrateGuest, planMigrationOf } from "./migrate-guest.js";
 import { type RunStateVerb, setRunState } from "./set-run-state.js";
 import { updateGuest } from "./update-guest.js";
 
@@ -118,6 +118,22 @@ describe("deleteGuest", () => {
   });
 });
 
+/** 100 MiB in a second, and 100 ms beside that. */
+const MOVED = anOperation({
+  id: "00000000-0000-4000-8000-00000000000a",
+  kind: "migrate",
+  state: "succeeded",
+  createdAtMs: 1000,
+  updatedAtMs: 2100,
+  migration: {
+    transferredBytes: 100 * 2 ** 20,
+    remainingBytes: 0,
+    totalBytes: 100 * 2 ** 20,
+    elapsedMs: 1000,
+    engineDowntimeMs: 1,
+  },
+});
+
 describe("migrateGuest", () => {
   const move = { ...G1, targetNodeId: "", downtimeMsMax: 300 };
 
@@ -144,6 +160,42 @@ describe("migrateGuest", () => {
       kind: "capacity",
       reason: "NOTHING_FITS",
       message: expect.stringMatching(/n1: the guest is there already.*n2: it is cordoned/),
+    });
+  });
+
+  it("notes with the operation what is expected, from what was seen before", async () => {
+    const bench = await withGuest({ onNode: "n1" }, { nodes: [N1, N2], operations: [MOVED] });
+    const { uid: guestUid } = bench.guest("g1");
+    const usage = { guestUid, cpuMs: 1, memoryMib: 100, readAtMs: 1, dirtyBytesPerSecond: 1000 };
+    bench.sessions.usage.take("n1", [usage]);
+    const { requestId: _, ...question } = move;
+    const planned = planMigrationOf(bench, question);
+    expect(bench.guest("g1").status.phase).toBe("RUNNING");
+    const { forecast } = bench.operation(await migrateGuest(bench, move));
+    expect(forecast).toEqual(planned);
+    expect(forecast).toMatchObject({
+      sourceNodeId: "n1",
+      targetNodeId: "n2",
+      willConverge: true,
+      totalMs: 1100,
+      basis: {
+        memoryBytes: 100 * 2 ** 20,
+        dirtyBytesPerSecond: 1000,
+        bytesPerSecond: 100 * 2 ** 20,
+        overheadMs: 100,
+        samples: 1,
+      },
+    });
+  });
+
+  it("says all that stands against a move at once", async () => {
+    const abilities = N1.abilities.map((each) => ({ ...each, canLiveMigrate: false }));
+    const nodes = [{ ...N1, abilities }, N2];
+    const bench = await withGuest({ onNode: "n1", diskMib: 512 }, { nodes });
+    await expect(migrateGuest(bench, move)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /: its disk of 512 MiB is on n1; [a-z]+ by sim has no live mi/,
+      ),
     });
   });
 

@@ -4,11 +4,15 @@
  */
 import {
   allocatable,
+  assert,
   type CounterChange,
   DomainError,
+  forecastMigration,
   type Guest,
   heldBy,
+  linkFrom,
   type Migration,
+  type MigrationForecast,
   type ModeAbility,
   migrationPolicyOf,
   nodeCounter,
@@ -24,9 +28,18 @@ import {
 } from "@innkeeper/core";
 import type { NodeViews } from "../loops/node-views.js";
 import { placementRequest } from "../loops/placement-request.js";
-import { changeGuest, type GuestCommand, illegalTransition, refuseIfBusy } from "./change-guest.js";
+import type { UsageBoard } from "../sessions/usage-board.js";
+import {
+  changeGuest,
+  findGuest,
+  type GuestCommand,
+  illegalTransition,
+  refuseIfBusy,
+} from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 import { portCounters } from "./guest-network.js";
+
+const BYTES_PER_MIB = 1024 ** 2;
 
 export interface MigrateGuestInput extends GuestCommand {
   /** Empty = the scheduler chooses. */
@@ -35,28 +48,68 @@ export interface MigrateGuestInput extends GuestCommand {
   readonly downtimeMsMax: number | undefined;
 }
 
+export type MigrateContext = CommandContext & {
+  readonly nodeViews: NodeViews;
+  /** Where what guests take is known. */
+  readonly sessions?: { readonly usage: UsageBoard };
+};
+
 /**
  * @returns the operation's id.
  * @throws `not-found`, `conflict` (GUEST_BUSY), `precondition` (ILLEGAL_TRANSITION,
  * NO_LIVE_MIGRATION), `capacity` (NOTHING_FITS).
  */
-export function migrateGuest(
-  context: CommandContext & { readonly nodeViews: NodeViews },
-  input: MigrateGuestInput,
-): Promise<string> {
+export function migrateGuest(context: MigrateContext, input: MigrateGuestInput): Promise<string> {
   return changeGuest(context, { input: { ...input }, kind: "migrate" }, (found, operation) => {
     const guest = found.value;
-    refuseIfBusy(context, guest);
-    if (guest.status.phase !== "RUNNING" || guest.status.placement === undefined) {
-      throw illegalTransition(guest, "migrate");
-    }
-    refuseDisk(guest, guest.status.placement);
-    if (input.targetNodeId !== "" && !context.mirror.node(input.targetNodeId)) {
-      throw notFound("node", input.targetNodeId);
-    }
-    const decision = chooseTarget(context, guest, input.targetNodeId);
-    return reserve(context, { guest, decision, operation, input });
+    const decision = decideMove(context, guest, input);
+    const forecast = forecastMove(context, guest, decision.nodeId);
+    return { ...reserve(context, { guest, decision, operation, input }), forecast };
   });
+}
+
+/** What `migrateGuest` would do now, and how that would be. @throws what it throws. */
+export function planMigrationOf(
+  context: MigrateContext,
+  input: Omit<MigrateGuestInput, "requestId">,
+): MigrationForecast {
+  const { value: guest } = findGuest(context, input);
+  return forecastMove(context, guest, decideMove(context, guest, input).nodeId);
+}
+
+function decideMove(
+  context: MigrateContext,
+  guest: Guest,
+  { targetNodeId }: Pick<MigrateGuestInput, "targetNodeId">,
+): PlacementDecision {
+  refuseIfBusy(context, guest);
+  if (guest.status.phase !== "RUNNING" || guest.status.placement === undefined) {
+    throw illegalTransition(guest, "migrate");
+  }
+  const why = whyNotMovable(context, guest);
+  if (why !== undefined) throw noLiveMigration(guest, guest.status.placement, why);
+  if (targetNodeId !== "" && !context.mirror.node(targetNodeId)) {
+    throw notFound("node", targetNodeId);
+  }
+  return chooseTarget(context, guest, targetNodeId);
+}
+
+/** All of its memory, where nobody knows what it holds. */
+function forecastMove(
+  { mirror, sessions }: MigrateContext,
+  guest: Guest,
+  targetNodeId: string,
+): MigrationForecast {
+  const usage = sessions?.usage.now(guest.uid);
+  const { memoryMib } = guest.spec.resources;
+  const sourceNodeId = guest.status.placement?.nodeId ?? "";
+  const pair = { sourceNodeId, targetNodeId };
+  const basis = {
+    memoryBytes: Math.min(memoryMib, usage?.memoryMib ?? memoryMib) * BYTES_PER_MIB,
+    dirtyBytesPerSecond: usage?.dirtyBytesPerSecond,
+    ...linkFrom(mirror.operations(), pair),
+  };
+  return { ...pair, basis, ...forecastMigration(basis, migrationPolicyOf(guest.spec)) };
 }
 
 /** Phases from which a guest comes back to RUNNING by itself are none of these. */
@@ -71,9 +124,12 @@ export function whyNotMovable(
   if (placement === undefined) return "it has no place";
   if (RESTING.includes(phase)) return `it is ${phase}, and only a running guest can move`;
   const { diskMib } = heldBy(guest.spec);
-  if (diskMib > 0) return `its disk of ${diskMib} MiB is on ${placement.nodeId}`;
-  if (abilityToMove(context, guest) !== undefined) return undefined;
-  return `${placement.mode} by ${placement.engine} cannot move while it runs`;
+  const canMove = abilityToMove(context, guest) !== undefined;
+  const reasons = [
+    ...(diskMib > 0 ? [`its disk of ${diskMib} MiB is on ${placement.nodeId}`] : []),
+    ...(canMove ? [] : [`${placement.mode} by ${placement.engine} has no live migration`]),
+  ];
+  return reasons.length === 0 ? undefined : reasons.join("; ");
 }
 
 /** What runs it where it is, if that can send it elsewhere while it runs. */
@@ -100,7 +156,7 @@ function chooseTarget(
   const { mirror, ids } = context;
   const from = guest.status.placement as Placement;
   const ability = abilityToMove(context, guest);
-  if (ability === undefined) throw noLiveMigration(guest, from);
+  assert(ability !== undefined, "what cannot move has been refused");
   const request = {
     ...placementRequest(guest, mirror),
     nodeId: targetNodeId || guest.spec.nodeId,
@@ -170,27 +226,8 @@ function allocationCounters(
   }));
 }
 
-/** A disk is on its node only: what moves with a running guest today is its memory. */
-function refuseDisk(guest: Guest, { nodeId }: Placement): void {
-  const { diskMib } = heldBy(guest.spec);
-  if (diskMib === 0) return;
-  throw precondition(
-    "NO_LIVE_MIGRATION",
-    `guest "${guest.id}" cannot move while it runs: its disk of ${diskMib} MiB is on ${nodeId}`,
-    { guest: guest.id, node: nodeId, diskMib: String(diskMib) },
-  );
-}
-
-function noLiveMigration(guest: Guest, from: Placement): DomainError {
-  const how = `${from.mode} by ${from.engine} on ${from.nodeId}`;
-  return precondition(
-    "NO_LIVE_MIGRATION",
-    `guest "${guest.id}" (${how}) cannot move while it runs`,
-    {
-      guest: guest.id,
-      mode: from.mode,
-      engine: from.engine,
-      node: from.nodeId,
-    },
-  );
+function noLiveMigration(guest: Guest, from: Placement, why: string): DomainError {
+  const { mode, engine, nodeId: node } = from;
+  const message = `guest "${guest.id}" cannot move while it runs: ${why}`;
+  return precondition("NO_LIVE_MIGRATION", message, { guest: guest.id, mode, engine, node });
 }

@@ -62,7 +62,7 @@ export class Leading {
     },
   ) {
     const { sessions, nodeViews, agents, config, findRequest } = parts;
-    this.#moves = new MovesLoop(context, { nodeViews, findRequest });
+    this.#moves = new MovesLoop(context, { nodeViews, findRequest, sessions });
     this.#nodes = new NodeLoop(context, sessions);
     this.#outbox = new AgentOutbox({
       mirror: context.mirror,

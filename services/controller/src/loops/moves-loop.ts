@@ -22,7 +22,7 @@ import {
   withRebalanceEntry,
 } from "@innkeeper/core";
 import type { CommandContext } from "../commands/command-context.js";
-import { migrateGuest, whyNotMovable } from "../commands/migrate-guest.js";
+import { type MigrateContext, migrateGuest, whyNotMovable } from "../commands/migrate-guest.js";
 import { whyNoMove } from "../commands/rebalance.js";
 import { DrainRoutes, whyBudgetAlwaysForbids, whyBudgetForbids } from "./drain-route.js";
 import type { LoopContext } from "./loop-context.js";
@@ -44,6 +44,7 @@ export class MovesLoop {
     private readonly context: LoopContext,
     private readonly parts: {
       readonly nodeViews: NodeViews;
+      readonly sessions: MigrateContext["sessions"];
       readonly findRequest: CommandContext["store"]["findRequest"];
     },
   ) {
@@ -162,15 +163,22 @@ export class MovesLoop {
   }
 
   /** Commands as a user would give them, fenced as everything that a leader writes (I4). */
-  #commands(): CommandContext & { readonly nodeViews: NodeViews } {
+  #commands(): MigrateContext {
     const { mirror, clock, ids, leader } = this.context;
-    const { nodeViews, findRequest } = this.parts;
+    const { nodeViews, findRequest, sessions } = this.parts;
     const commit: CommandContext["store"]["commit"] = async (transaction) => {
       const [result] = await leader.commitAll([transaction]);
       if (result === undefined) throw new Error("each transaction is answered");
       return result;
     };
-    return { mirror, clock, ids, nodeViews, store: { commit, findRequest } };
+    return {
+      mirror,
+      clock,
+      ids,
+      nodeViews,
+      ...(sessions && { sessions }),
+      store: { commit, findRequest },
+    };
   }
 
   async #write(operation: Operation): Promise<void> {

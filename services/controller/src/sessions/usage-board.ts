@@ -12,6 +12,7 @@ export interface UsageNow {
   /** Undefined until two readings follow each other. */
   readonly cpuMillis: number | undefined;
   readonly memoryMib: number;
+  readonly dirtyBytesPerSecond?: number;
 }
 
 export interface UsageSample {
@@ -63,8 +64,9 @@ export class UsageBoard {
 
   #next(nodeId: string, newest: UsageReading, known: Entry | undefined): Entry {
     const heardAtMs = this.clock.monotonicMs();
-    const { memoryMib } = newest;
-    const fresh = { nodeId, newest, heardAtMs, memoryMib };
+    const { memoryMib, dirtyBytesPerSecond } = newest;
+    const told = dirtyBytesPerSecond === undefined ? {} : { dirtyBytesPerSecond };
+    const fresh = { nodeId, newest, heardAtMs, memoryMib, ...told };
     const samples = known?.samples ?? [];
     if (known === undefined || known.nodeId !== nodeId || !follows(known.newest, newest)) {
       return { ...fresh, cpuMillis: undefined, sampled: newest, samples };

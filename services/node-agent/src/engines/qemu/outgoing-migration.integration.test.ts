@@ -7,10 +7,12 @@ import type { CopyLaunch, EngineCopy, MigrationProgress } from "@innkeeper/core"
 import { randomIdSource, systemClock } from "@innkeeper/core/platform";
 import { silentLogger } from "@innkeeper/core/testing";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { waitUntil } from "../../testing/real-time.js";
 import { createQemuEngine } from "./qemu-engine.js";
 
 const TINY = fileURLToPath(new URL("../../../../../images/build/tiny/tiny.elf", import.meta.url));
 const TEST_MS = 60_000;
+const MIB = 1024 ** 2;
 
 let root: string;
 let copies: EngineCopy[];
@@ -29,6 +31,9 @@ it("slows the guest down as far as may be, then gives up with figures", {
   timeout: TEST_MS,
 }, async () => {
   const { source, uri } = await pair("beat=20 dirty=1000000 span=200");
+  await waitUntil("what it writes to be measured", async () => {
+    return ((await source.usage())?.dirtyBytesPerSecond ?? 0) > 100 * MIB;
+  });
   const told: MigrationProgress[] = [];
   const onProgress = (progress: MigrationProgress): void => void told.push(progress);
   const sending = source.migrate({ uri, downtimeMsMax: 1, slowdownPercentMax: 15, onProgress });

@@ -29,6 +29,7 @@ import { setDisks } from "./copy-disks.js";
 import { removeSnapshot, takeSnapshot } from "./copy-snapshots.js";
 import type { CopyTap } from "./copy-tap.js";
 import type { CopyUser } from "./copy-user.js";
+import { DirtyRate } from "./dirty-rate.js";
 import { THROTTLE_PATH, throttleLimits } from "./disk-arguments.js";
 import { DiskStall } from "./disk-stall.js";
 import { brokenBy, exitOf, isWantOfRoom } from "./exit-reason.js";
@@ -79,6 +80,7 @@ export class QemuCopy implements EngineCopy {
   readonly #files: HandedFiles;
   readonly #listeners: (() => void)[] = [];
   readonly #stall: DiskStall;
+  readonly #dirtyRate: DirtyRate;
   #onTrouble: () => void = () => undefined;
   /** Whoever waits for an event now. */
   #onEvent: () => void = () => undefined;
@@ -102,6 +104,7 @@ export class QemuCopy implements EngineCopy {
     this.#files = new HandedFiles(parts.directory, parts.user?.id);
     this.#console = new ConsoleLog(parts.directory.file("console"));
     const { qmp, clock } = parts;
+    this.#dirtyRate = new DirtyRate({ qmp, clock });
     const onChange = (): void => this.#onTrouble();
     this.#stall = new DiskStall({ qmp, clock, onChange, found: (name) => this.#files.found(name) });
     parts.qmp.onEvent((event) => this.#take(event));
@@ -175,7 +178,11 @@ export class QemuCopy implements EngineCopy {
 
   usage(): Promise<CopyUsage | undefined> {
     const { cgroup, process } = this.#parts;
-    return Promise.resolve(this.#isOver ? undefined : (cgroup.usage() ?? process.usage()));
+    if (this.#isOver) return Promise.resolve(undefined);
+    const dirtyBytesPerSecond = this.#dirtyRate.look();
+    const usage = cgroup.usage() ?? process.usage();
+    const isKnown = usage !== undefined && dirtyBytesPerSecond !== undefined;
+    return Promise.resolve(isKnown ? { ...usage, dirtyBytesPerSecond } : usage);
   }
 
   /** By the guest's agent; by the power button where there is none, or it is silent. */

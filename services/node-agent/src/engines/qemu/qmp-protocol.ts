@@ -145,6 +145,16 @@ export interface QmpCommands {
     readonly args: { readonly path: string; readonly property: string; readonly value: object };
     readonly answer: object;
   };
+  /** `calc-time` in seconds. */
+  readonly "calc-dirty-rate": {
+    readonly args: { readonly "calc-time": number; readonly "sample-pages": number };
+    readonly answer: object;
+  };
+  /** `dirty-rate` in MiB/s, of the last measurement. */
+  readonly "query-dirty-rate": {
+    readonly args: undefined;
+    readonly answer: { readonly status: string; readonly "dirty-rate"?: number };
+  };
   readonly migrate: { readonly args: { readonly uri: string }; readonly answer: object };
   readonly migrate_cancel: { readonly args: undefined; readonly answer: object };
   readonly "migrate-incoming": { readonly args: { readonly uri: string }; readonly answer: object };

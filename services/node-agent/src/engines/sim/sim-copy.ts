@@ -38,6 +38,8 @@ import { askedToPowerOff, type SimLatencies } from "./sim-options.js";
 
 const BYTES_PER_MIB = 1024 * 1024;
 const MIB_PER_GIB = 1024;
+/** Every simulated guest writes a little. */
+const DIRTY_BYTES_PER_SECOND = 4 * BYTES_PER_MIB;
 const DESTROYED: CopyExit = { reason: "destroyed", message: "it was destroyed by the agent" };
 const GONE: CopyExit = { reason: "killed", message: "its simulated process is gone" };
 
@@ -138,7 +140,8 @@ export class SimCopy implements EngineCopy {
     if (guest === undefined) return undefined;
     const ranForMs = ranForAt(guest.life, this.context.nowMs());
     const cpuMs = Math.floor((ranForMs * guest.cpuMillis) / 1000);
-    return { cpuMs, memoryMib: guest.usableMib };
+    const dirtyBytesPerSecond = guest.run === "running" ? DIRTY_BYTES_PER_SECOND : 0;
+    return { cpuMs, memoryMib: guest.usableMib, dirtyBytesPerSecond };
   }
 
   async requestShutdown(): Promise<void> {

@@ -10,7 +10,8 @@
  *   beat=N    beats per second, 0..1000, default 10
  *   dirty=N   MiB of memory written per second, one word per 4 KiB page, default 0
  *   span=N    MiB that `dirty` walks over again and again, default 16, cut to the memory there is
- *   fill=N    MiB of memory written once, one word per page, before the first beat, default 0, cut to the memory there is
+ *   fill=N    MiB of memory written once, one word per page, before the first beat, default 0, cut to the memory there is; read again and
+ *             again afterwards: a word that is another one ends all beats with `innkeeper-guest: memory damaged`
  *   exit=N    power off after beat N
  *   reset=N   reset (triple fault) after beat N
  *   panic=N   report a panic through the pvpanic port after beat N, then halt
@@ -26,6 +27,8 @@
         .set    NUMBER_MAX, 1000000
         .set    COMMAND_LINE_MAX, 4096
         .set    SPAN_START, 0x01000000  /* 16 MiB */
+        .set    FILL_OFFSET, 8          /* in its page, beside the word that `dirty` writes */
+        .set    CHECKED_PAGES, 64       /* at each tick */
         .set    MEMORY_END_MAX, 0xc0000000
         .set    PM1_STATUS, 0x600       /* ACPI fixed hardware, as firmware places it on q35 */
         .set    PM1_ENABLE, 0x602
@@ -83,6 +86,7 @@ main_loop:
         jz      main_loop
         call    check_power_button
         call    dirty_memory
+        call    check_memory
         call    maybe_beat
         jmp     main_loop
 
@@ -273,7 +277,7 @@ fill_memory:                            /* after plan_ticks, which has cut `fill
         shll    $8, %ecx                /* pages */
         jz      2f
         movl    $SPAN_START, %edi
-1:      movl    %edi, (%edi)
+1:      movl    %edi, FILL_OFFSET(%edi)
         addl    $0x1000, %edi
         loop    1b
 2:      ret
@@ -350,6 +354,29 @@ dirty_memory:                           /* credit grows by dirty * 256 pages per
         movl    %eax, credit
         movl    %edx, next_page
 3:      ret
+
+check_memory:                           /* some pages of what was filled, round and round */
+        movl    fill, %ecx
+        shll    $8, %ecx                /* pages */
+        jz      3f
+        movl    next_check, %edx
+        movl    $CHECKED_PAGES, %ebx
+1:      movl    %edx, %edi
+        shll    $12, %edi
+        addl    $SPAN_START, %edi
+        cmpl    %edi, FILL_OFFSET(%edi)
+        jne     4f
+        incl    %edx
+        cmpl    %ecx, %edx
+        jb      2f
+        xorl    %edx, %edx
+2:      decl    %ebx
+        jnz     1b
+        movl    %edx, next_check
+3:      ret
+4:      movl    $text_damaged, %esi
+        call    print
+        jmp     halt
 
 maybe_beat:
         cmpl    $0, beat
@@ -445,6 +472,8 @@ text_up:
         .asciz  "innkeeper-guest: up tiny\n"
 text_beat:
         .asciz  "innkeeper-guest: beat "
+text_damaged:
+        .asciz  "innkeeper-guest: memory damaged\n"
 text_off:
         .asciz  "innkeeper-guest: off\n"
         .align  4
@@ -467,6 +496,7 @@ ticks_pending:    .skip 4
 beat_count:       .skip 4
 credit:           .skip 4
 next_page:        .skip 4
+next_check:       .skip 4
         .skip   16
 number_end:
         .skip   4

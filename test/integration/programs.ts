@@ -125,6 +125,11 @@ export class Programs {
     return pid;
   }
 
+  /** Those of one guest, or with its epoch of one copy of it. */
+  qemuOf(copy: string): number[] {
+    return this.guestPids().filter((pid) => commandLineOf(pid).includes(copy));
+  }
+
   /** Every process that names the scratch directory or works in it. */
   leftovers(): number[] {
     return readdirSync("/proc")

@@ -20,6 +20,7 @@ import { until } from "../until.js";
 import { BareMigrations } from "./bare-migration.js";
 import { BeatGap } from "./beats.js";
 import { CASES, commandLineOf, type MigrationCase, type Moved } from "./cases.js";
+import { soak } from "./soak.js";
 
 interface Cluster {
   readonly client: InnkeeperClient;
@@ -65,6 +66,9 @@ async function measureAll(
   for (const each of CASES.filter(({ name }) => only.length === 0 || only.includes(name))) {
     say(`${each.name}: ${each.rounds} moves, in turn with bare QEMU`);
     results.push(...(await measureCase(cluster, each)));
+  }
+  if (only.includes("soak")) {
+    results.push(...(await soak(cluster.client, cluster.directory, say)));
   }
   return results;
 }

@@ -230,7 +230,7 @@ export function afterExit(
   const { exit, nowMs } = end;
   const ended = { ...memory, lastExit: exit, restartAtMs: undefined };
   if (assignment.desired === "incoming") return { ...ended, failure: incomingFailed(exit) };
-  if (assignment.desired !== "running" && assignment.desired !== "paused") return ended;
+  if (!HAS_TO_LIVE.includes(assignment.desired)) return ended;
   const policy = assignment.restartPolicy;
   if (!shouldRestart(assignment, exit)) {
     return exit.reason === "guest-shutdown" ? ended : { ...ended, failure: endedItself(exit) };
@@ -242,6 +242,12 @@ export function afterExit(
   }
   return { ...ended, restartsInARow, restartAtMs: nowMs + backoffMs(policy, restartsInARow) };
 }
+
+/**
+ * Under these an end is the guest's own, and its policy says what follows. Also while it is sent:
+ * its target may be told to have failed first, and the guest be wanted here again.
+ */
+const HAS_TO_LIVE: readonly GuestAssignment["desired"][] = ["running", "paused", "sending"];
 
 function shouldRestart({ restartPolicy }: GuestAssignment, exit: CopyExit): boolean {
   if (restartPolicy.when === "always") return true;

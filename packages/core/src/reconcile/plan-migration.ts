@@ -169,16 +169,11 @@ function withFigures({ operation, guest, copyOn }: GuestView): Operation | undef
 
 function revert(view: GuestView, migration: Migration, error: ErrorDetail): GuestPlan {
   const { guest } = view;
-  const source = view.copyOn(migration.sourceNodeId);
-  const mustRestart =
-    source !== undefined && (source.state === "stopped" || source.state === "failed");
-  const startCount = guest.spec.startCount + (mustRestart ? 1 : 0);
-  const reverting = {
-    ...guest,
-    spec: { ...guest.spec, startCount },
-    status: { ...guest.status, migration: { ...migration, step: "reverting" as const, error } },
-  };
-  return write(view, withNewIntent(reverting));
+  const reverting = { ...migration, step: "reverting" as const, error };
+  return write(
+    view,
+    withNewIntent({ ...guest, status: { ...guest.status, migration: reverting } }),
+  );
 }
 
 function planSwitching(view: GuestView, migration: Migration): GuestPlan {

@@ -37,6 +37,12 @@ describe("afterExit", () => {
     expect(fateOf(after)).toBe(expectedFate(when, reason));
   });
 
+  it("follows the policy also while it is sent: it may be wanted here again", () => {
+    const assignment = anAssignment({ desired: "sending" });
+    const after = afterExit(LAUNCHED, assignment, { exit: exitOf("killed"), nowMs: NOW_MS });
+    expect(after.restartAtMs).toBeGreaterThan(NOW_MS);
+  });
+
   it("waits longer after each failure in a row, then gives up", () => {
     const { restartPolicy } = anAssignment();
     let memory = LAUNCHED;
@@ -61,8 +67,8 @@ describe("afterExit", () => {
     expect(after.restartAtMs).toBe(NOW_MS + restartPolicy.backoffMsMin);
   });
 
-  it("restarts nothing that is being stopped, sent or removed", () => {
-    for (const desired of ["stopped", "sending", "absent"] as const) {
+  it("restarts nothing that is being stopped or removed", () => {
+    for (const desired of ["stopped", "absent"] as const) {
       const exit = exitOf("killed");
       const after = afterExit(LAUNCHED, anAssignment({ desired }), { exit, nowMs: NOW_MS });
       expect(after).toEqual({ ...LAUNCHED, lastExit: exit });

@@ -1,8 +1,9 @@
 /**
- * Builds the image `debian`, a real distribution as any other system is installed: a disk with a
- * boot sector, GRUB, one ext4 partition, the distribution's kernel and systemd. Root has no
- * password: it is for tests. Needs root and the network, but neither a loop device nor a
- * hypervisor.
+ * Builds the images `debian` and `debian-rootfs` from one installation of a real distribution. The
+ * first is as any other system is installed: a disk with a boot sector, GRUB, one ext4 partition,
+ * the distribution's kernel and systemd. The second is the same without a kernel, for containers.
+ * Root has no password: they are for tests. Needs root and the network, but neither a loop device
+ * nor a hypervisor.
  */
 import {
   chmodSync,
@@ -64,6 +65,9 @@ const SCRIPTS = ["debian-image", "initramfs", "kernel-package"].map(
   (name) => `scripts/${name}.mjs`,
 );
 
+/** What only a machine has: the runtime makes `/dev`, and a container mounts nothing. */
+const NOT_IN_CONTAINERS = ["./dev/*", "./boot/*", "./etc/fstab"];
+
 /** Says so and does nothing where it cannot be built. */
 export function buildDebian() {
   const programs = ["debootstrap", "grub-mkimage", "mke2fs", "qemu-img"];
@@ -81,12 +85,13 @@ export function buildDebian() {
 }
 
 function build() {
-  say("building image debian (downloads the distribution, about a minute)");
+  say("building images debian and debian-rootfs (downloads the distribution, about a minute)");
   const output = freshDirectory("debian");
   const work = mkdtempSync(path.join(BUILD, "work-"));
   try {
     const root = path.join(work, "root");
     installSystem(root);
+    packRootfs(root, freshDirectory("debian-rootfs"));
     installKernel(work, root);
     const disk = path.join(work, "disk.raw");
     makeFileSystem(root, disk);
@@ -109,6 +114,24 @@ function build() {
   });
 }
 
+function packRootfs(root, output) {
+  const archive = path.join(output, "rootfs.tar.gz");
+  const left = NOT_IN_CONTAINERS.map((each) => `--exclude=${each}`);
+  const options = ["--create", "--numeric-owner", "--use-compress-program=gzip -1", ...left];
+  run("tar", [...options, "--file", archive, "--directory", root, "."]);
+  describe(output, {
+    id: "debian-rootfs",
+    kind: "rootfs",
+    commandLine: "",
+    memoryMibMin: 64,
+    command: ["/sbin/init", "systemd.show_status=no"],
+    systemd: true,
+    readyText: " login: ",
+    readyWithinMs: 120_000,
+    blobs: [{ role: "rootfs", file: "rootfs.tar.gz" }],
+  });
+}
+
 function installSystem(root) {
   const options = ["--variant=minbase", `--include=${PACKAGES.join(",")}`];
   const { status, stderr } = tryRun("debootstrap", [...options, SUITE, root]);
@@ -117,6 +140,7 @@ function installSystem(root) {
   mkdirSync(path.join(root, "var/log"));
   writeFileSync(path.join(root, "etc/hostname"), "debian\n");
   writeFileSync(path.join(root, "etc/machine-id"), "");
+  rmSync(path.join(root, "var/lib/dbus/machine-id"), { force: true });
   writeFileSync(path.join(root, "etc/fstab"), "LABEL=root / ext4 defaults 0 1\n");
   copyFileSync(
     recipe("debian", "dhcp.network"),

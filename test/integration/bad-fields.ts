@@ -151,7 +151,7 @@ export const CONTROLLER_FIELDS: readonly BadField[] = [
 /** Fields that take any value, or that a request may not change: shown only. */
 export const ANY_VALUE: readonly RegExp[] = [
   /[ .](follow|full|pause|live_migration|set_cpu|set_memory|own_kernel|guest_agent|dry_run)$/,
-  /[ .](takes_identity|quick_start)$/,
+  /[ .](takes_identity|quick_start|systemd)$/,
   /[ .](read_only|force|gang|forward|limit_network|preemptible)$/,
   /[ .](attach_disks|grow_disks|snapshot|snapshot_memory|memory|disks_only|has_memory|is_new)$/,
   /^RegistryService\.JoinNode problems$/,

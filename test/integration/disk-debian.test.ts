@@ -1,6 +1,7 @@
 /**
- * A real distribution, unmodified, on disks: Debian with systemd boots in modes `full` and `hybrid`
- * to its login prompt, is used, powered off, started again, and runs out of the host's disk.
+ * A real distribution, unmodified: Debian with systemd boots in modes `full`, `hybrid` and
+ * `container` to its login prompt, is used, powered off, started again, and on disks runs out of
+ * the host's disk.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -12,8 +13,11 @@ import { PATIENCE, Programs, type Started } from "./programs.js";
 import { SerialConsole } from "./serial-console.js";
 
 const IMAGE = fileURLToPath(new URL("../../images/build/debian/image.json", import.meta.url));
+const ROOTFS = fileURLToPath(
+  new URL("../../images/build/debian-rootfs/image.json", import.meta.url),
+);
 const MODES = ["full", "hybrid"] as const;
-const SIZE = ["--image", "debian", "--memory", "256MiB", "--cpu", "1"];
+const SIZE = ["--memory", "256MiB", "--cpu", "1", "--restart", "never", "--stop-timeout", "60s"];
 
 const SCRIPT = "#!/bin/sh\necho told once >>/var/told\n";
 
@@ -31,13 +35,15 @@ beforeAll(async () => {
   const options = ["-t", "tmpfs", "-o", "size=1500m", "innkeeper-test", disks];
   isMounted = spawnSync("mount", options).status === 0;
   cluster = await programs.up("data", ["--nodes", "1"]);
-  expect((await inn("image", "import", IMAGE)).code).toBe(0);
+  for (const image of [IMAGE, ROOTFS]) {
+    expect((await inn("image", "import", image)).code).toBe(0);
+  }
   const told = path.join(programs.directory, "user-data");
   writeFileSync(told, SCRIPT);
   for (const mode of MODES) {
-    const ends = ["--stop-timeout", "60s", "--restart", "never"];
-    const options = ["--mode", mode, ...ends, "--forward", "7777", "--user-data", told];
-    expect((await inn("guest", "create", mode, ...SIZE, ...options)).code).toBe(0);
+    const options = ["--mode", mode, "--image", "debian", "--forward", "7777"];
+    const created = await inn("guest", "create", mode, ...SIZE, ...options, "--user-data", told);
+    expect(created.code).toBe(0);
   }
 });
 
@@ -81,6 +87,34 @@ it("boots in full and in hybrid to a login prompt, on the devices of each mode",
     expect(await each?.run("ip -4 -brief address | grep -c 10.0.2.15")).toBe("1");
     each?.close();
   }
+});
+
+it("boots in a container to a login prompt, on a terminal of its own, and powers off", async () => {
+  const created = await inn("guest", "create", "box", "--image", "debian-rootfs", ...SIZE);
+  expect(created.out).toMatch(/^guest box is RUNNING: container /);
+  await vi.waitFor(async () => {
+    expect((await inn("guest", "logs", "box")).out).toMatch(/ login: $/);
+  }, PATIENCE);
+  const type = (text: string) =>
+    programs.innFed(
+      cluster.address,
+      text,
+      ...["guest", "console", "box", "--linger", "2s", "--history", "0"],
+    );
+  expect((await type("root\r")).out).toMatch(/root@.*# $/);
+  const used = await type("tty; systemctl is-system-running --wait; cat /proc/1/cgroup\r");
+  expect([used.code, used.err]).toEqual([0, ""]);
+  expect(used.out).toMatch(/\/dev\/console\r\nrunning\r\n[\s\S]*0::\/init.scope\r\n/);
+  const exec = (...words: string[]) => inn("guest", "exec", "box", "--", ...words);
+  expect((await exec("cat", "/proc/1/comm")).out).toBe("systemd\n");
+  const service = ["systemd-run", "--quiet", "--wait", "--pipe", "cat", "/proc/self/cgroup"];
+  expect((await exec(...service)).out).toMatch(/0::\/system.slice\/run-.*\.service$/m);
+  const { out } = await inn("guest", "get", "box", "-o", "json");
+  const { uid } = JSON.parse(out) as { uid: string };
+  expect((await exec("cat", "/etc/machine-id")).out).toBe(`${uid.replaceAll("-", "")}\n`);
+  expect(await inn("guest", "stop", "box")).toMatchObject({ code: 0 });
+  expect((await inn("guest", "get", "box")).out).toMatch(/last exit +guest-shutdown/);
+  expect((await inn("guest", "delete", "box")).code).toBe(0);
 });
 
 it("is used at its console, also by a script", async () => {

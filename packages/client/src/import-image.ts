@@ -131,6 +131,7 @@ interface Description {
   readonly command: readonly string[];
   readonly hasGuestAgent?: true;
   readonly takesIdentity?: true;
+  readonly isSystemd?: true;
   readonly ready?: NonNullable<ImageManifest["ready"]>;
   readonly blobs: readonly { readonly role: BlobRole; readonly file: string }[];
 }
@@ -152,6 +153,7 @@ async function readDescription(file: string): Promise<Description> {
     ...readyOf(parsed),
     ...(parsed["guestAgent"] === true ? { hasGuestAgent: true } : {}),
     ...(parsed["takesIdentity"] === true ? { takesIdentity: true } : {}),
+    ...(parsed["systemd"] === true ? { isSystemd: true } : {}),
     blobs: blobs.map((blob) => ({
       role: parseOneOf("blobs.role", textOf(blob["role"]), BLOB_ROLES),
       file: textOf(blob["file"]),

@@ -59,6 +59,8 @@ export interface ImageManifest {
    * become that. Undefined = no.
    */
   readonly takesIdentity?: true;
+  /** The first process of a `rootfs` is systemd, which wants more than others. Undefined = no. */
+  readonly isSystemd?: true;
   /** How a guest shows on its console that it is up; undefined = nobody waits for it. */
   readonly ready?: ReadySign;
   readonly blobs: readonly ImageBlob[];
@@ -86,7 +88,7 @@ export function canonicalManifest(manifest: ImageManifest): string {
     .sort((a, b) => (a.role < b.role ? -1 : 1))
     .map(({ role, sha256, sizeBytes }) => ({ role, sha256, sizeBytes }));
   const { kind, architecture, commandLine, memoryMibMin, diskFormat, diskMib, command } = manifest;
-  const { hasGuestAgent, ready, takesIdentity } = manifest;
+  const { hasGuestAgent, ready, takesIdentity, isSystemd } = manifest;
   const boot = { commandLine, memoryMibMin, diskFormat, diskMib, command, hasGuestAgent, ready };
-  return JSON.stringify({ kind, architecture, ...boot, takesIdentity, blobs });
+  return JSON.stringify({ kind, architecture, ...boot, takesIdentity, isSystemd, blobs });
 }

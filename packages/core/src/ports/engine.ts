@@ -41,7 +41,13 @@ export type BootSource =
       readonly initrdPath: string | undefined;
     }
   | { readonly kind: "disk" }
-  | { readonly kind: "rootfs"; readonly rootfsPath: string; readonly command: readonly string[] };
+  | {
+      readonly kind: "rootfs";
+      readonly rootfsPath: string;
+      readonly command: readonly string[];
+      /** Its first process is systemd. */
+      readonly isSystemd?: boolean;
+    };
 
 export interface CopyDisk {
   /** Unique among the disks of the copy: at most 25 of a-z, 0-9 and '-', made by us. */

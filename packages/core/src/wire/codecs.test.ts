@@ -64,7 +64,8 @@ describe("image manifests", () => {
     const blobs = IMAGE_ROLES[kind].map((role) => ({ ...blob, role }));
     const disk = kind === "disk" ? { diskFormat: "qcow2" as const, diskMib: 2048 } : {};
     const command = kind === "rootfs" ? ["/init", "a b", "'c'"] : [];
-    const sent = { ...manifest, kind, ...disk, command, blobs };
+    const first = kind === "rootfs" ? { isSystemd: true as const } : {};
+    const sent = { ...manifest, kind, ...disk, command, ...first, blobs };
     expect(parseImageManifest("m", imageManifestToProto(sent))).toEqual(sent);
   });
 
@@ -80,6 +81,7 @@ describe("image manifests", () => {
     ["m.disk_mib", { diskMib: 1 }],
     ["m.disk_format", { diskFormat: "DISK_FORMAT_RAW" as ProtoManifest["diskFormat"] }],
     ["m.command", { command: ["/init"] }],
+    ["m.systemd", { systemd: true }],
     ["m.blobs", { blobs: [kernel] }],
     ["m.blobs", { blobs: [kernel, initrd, initrd] }],
     ["m.blobs[1].sha256", { blobs: [kernel, { ...initrd, sha256: "../x" }] }],

@@ -64,6 +64,7 @@ export function parseImageManifest(field: string, proto: ProtoManifest | undefin
     ...parseReady(field, proto),
     ...parseGuestAgent(`${field}.guest_agent`, kind, proto.guestAgent),
     ...parseIdentity(`${field}.takes_identity`, kind, proto.takesIdentity),
+    ...parseSystemd(`${field}.systemd`, kind, proto.systemd),
     blobs,
   };
 }
@@ -116,6 +117,16 @@ function parseIdentity(
   return { takesIdentity };
 }
 
+function parseSystemd(
+  field: string,
+  kind: ImageKind,
+  isSystemd: boolean,
+): Pick<ImageManifest, "isSystemd"> {
+  if (!isSystemd) return {};
+  if (kind !== "rootfs") throw invalidField(field, "true", `unset for a ${kind} image`);
+  return { isSystemd };
+}
+
 function parseCommand(field: string, kind: ImageKind, command: readonly string[]): string[] {
   const isNeeded = kind === "rootfs";
   const isRightLength = isNeeded
@@ -156,6 +167,7 @@ export function imageManifestToProto(manifest: ImageManifest): ProtoManifest {
     readyWithin: manifest.ready && durationOf(manifest.ready.withinMs),
     guestAgent: manifest.hasGuestAgent === true,
     takesIdentity: manifest.takesIdentity === true,
+    systemd: manifest.isSystemd === true,
     blobs: manifest.blobs.map((blob) => ({ ...blob, role: BLOB_ROLE_TO_PROTO[blob.role] })),
   };
 }

@@ -66,7 +66,8 @@ function bootOf(assignment: GuestAssignment, paths: BlobPaths): CopyLaunch["boot
       return { kind: "disk", commandLine };
     case "rootfs": {
       const rootfsPath = pathOf("rootfs");
-      return { kind: "rootfs", rootfsPath, command: image.command, commandLine };
+      const { command, isSystemd = false } = image;
+      return { kind: "rootfs", rootfsPath, command, isSystemd, commandLine };
     }
   }
 }

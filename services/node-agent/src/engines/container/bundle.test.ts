@@ -15,6 +15,10 @@ const LAUNCH: CopyLaunch = {
   isIncoming: false,
 };
 
+interface Bundle {
+  readonly mounts: readonly Readonly<Record<"destination" | "type" | "source", string>>[];
+}
+
 const OPTIONS = {
   rootPath: "/run/root",
   cgroupPath: "/innkeeper/x",
@@ -40,6 +44,19 @@ describe("the configuration of a container", () => {
         gidMappings: [{ containerID: 0, hostID: 3_000_000, size: 65_536 }],
       },
     });
+  });
+
+  it("gives systemd a terminal, places in memory and its groups, and no right", () => {
+    const plain = bundleConfig(LAUNCH, OPTIONS) as Bundle;
+    const systemd = bundleConfig(LAUNCH, { ...OPTIONS, consolePath: "/run/console" }) as Bundle;
+    const added = systemd.mounts.slice(plain.mounts.length);
+    expect(added.map(({ destination, type, source }) => [destination, type, source])).toEqual([
+      ["/run", "tmpfs", "tmpfs"],
+      ["/run/lock", "tmpfs", "tmpfs"],
+      ["/sys/fs/cgroup", "cgroup2", "cgroup2"],
+      ["/dev/console", "bind", "/run/console"],
+    ]);
+    expect({ ...systemd, mounts: plain.mounts }).toEqual(plain);
   });
 
   it("never raises what the host gives it", () => {

@@ -6,6 +6,9 @@
  * C1 The guest's root is nobody on the host, and no process of it can gain a right that it was not
  *    started with.
  * C2 The limits are the launch's: memory without swap, CPU time, number of processes.
+ * C3 systemd gets what it needs to be first: a terminal, places in memory for what it notes, its
+ *    machine's id, and a tree of control groups of which only the part below it is its own. It
+ *    gets no right that other containers have not.
  */
 import { type CopyLaunch, type CopyResources, precondition } from "@innkeeper/core";
 import type { IdRange } from "../guest-ids.js";
@@ -50,20 +53,22 @@ export interface BundleOptions {
   readonly openFilesMax: number;
   /** What its user ids are on the host. */
   readonly ids: IdRange;
+  /** Where its terminal is mounted in the holder's mount namespace, if it has one. */
+  readonly consolePath?: string;
 }
 
 /** @throws `precondition` when the launch is nothing that a container can be. */
 export function bundleConfig(launch: CopyLaunch, options: BundleOptions): object {
   const { boot } = launch;
   if (boot.kind !== "rootfs" || boot.command.length === 0) throw noCommand();
-  const { rootPath: path, cgroupPath: cgroupsPath, ids } = options;
+  const { rootPath: path, cgroupPath: cgroupsPath, ids, consolePath } = options;
   const idMap = { containerID: 0, hostID: ids.firstId, size: ids.count };
   return {
     ociVersion: "1.0.2",
     hostname: launch.guestUid,
     root: { path, readonly: false },
-    process: processOf(boot.command, boot.commandLine, options.openFilesMax),
-    mounts: MOUNTS,
+    process: processOf(launch, boot.command, options.openFilesMax),
+    mounts: consolePath === undefined ? MOUNTS : [...MOUNTS, ...systemdMounts(consolePath)],
     linux: {
       cgroupsPath,
       namespaces: NAMESPACES.map((type) => ({ type })),
@@ -80,7 +85,11 @@ export function bundleConfig(launch: CopyLaunch, options: BundleOptions): object
   };
 }
 
-function processOf(args: readonly string[], commandLine: string, files: number): object {
+function processOf(
+  { boot: { commandLine }, guestUid }: CopyLaunch,
+  args: readonly string[],
+  files: number,
+): object {
   return {
     args,
     terminal: false,
@@ -88,7 +97,8 @@ function processOf(args: readonly string[], commandLine: string, files: number):
     user: { uid: 0, gid: 0 },
     env: [
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      ...["HOME=/root", "container=innkeeper", `GUEST_COMMAND_LINE=${commandLine}`],
+      ...["HOME=/root", "container=innkeeper", `container_uuid=${guestUid}`],
+      `GUEST_COMMAND_LINE=${commandLine}`,
     ],
     noNewPrivileges: true,
     capabilities: {
@@ -134,6 +144,17 @@ const MOUNTS = [
   mount("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
   mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
 ];
+
+/** What systemd mounts by itself where it may: here it may not. */
+function systemdMounts(consolePath: string): readonly object[] {
+  const console = { destination: "/dev/console", type: "bind", source: consolePath };
+  return [
+    mount("/run", "tmpfs", "nosuid,nodev,mode=755"),
+    mount("/run/lock", "tmpfs", "nosuid,nodev,noexec,mode=1777,size=5m"),
+    mount("/sys/fs/cgroup", "cgroup2", "nosuid,noexec,nodev"),
+    { ...console, options: ["bind", "nosuid", "noexec"] },
+  ];
+}
 
 function mount(destination: string, type: string, options: string): object {
   return { destination, type, source: type, options: options.split(",") };

@@ -1,9 +1,17 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { FakeClock } from "@innkeeper/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Cgroup, canLimitSwap } from "./cgroup.js";
+import { Cgroup, canLimitSwap, GROUPS_MAX } from "./cgroup.js";
 
 let root: string;
 
@@ -62,6 +70,47 @@ describe("version 2: one directory", () => {
   });
 });
 
+const isRoot = process.getuid?.() === 0;
+
+describe.runIf(isRoot)("a part of the tree that is the guest's own", () => {
+  const own = { firstId: 3_000_000, count: 65_536 };
+
+  function withFiles(group: string): void {
+    for (const file of ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]) {
+      write(`${group}/${file}`, "");
+    }
+    write(`${group}/memory.max`, "4096");
+  }
+
+  it("is bounded; the guest owns the group, and no limit of it", () => {
+    write("unified/cgroup.controllers", "");
+    withFiles("unified/innkeeper/g.1");
+    const joined = new Cgroup("g.1", root).delegate(own);
+    const group = path.join(root, "unified", "innkeeper", "g.1");
+    expect(joined).toBe(path.join(group, "cgroup.procs"));
+    expect(readFileSync(`${group}/cgroup.max.descendants`, "utf8")).toBe(String(GROUPS_MAX));
+    for (const file of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]) {
+      expect(statSync(path.join(group, file)).uid).toBe(own.firstId);
+    }
+    for (const file of ["memory.max", "cgroup.max.descendants", "cgroup.max.depth"]) {
+      expect(statSync(path.join(group, file)).uid).toBe(0);
+    }
+  });
+
+  it("is joined by the runtime where there is only version 2", () => {
+    write("cgroup.controllers", "cpu memory pids");
+    withFiles("innkeeper/g.1");
+    expect(new Cgroup("g.1", root).delegate(own)).toBe("");
+  });
+
+  it("is refused where there is only version 1", () => {
+    write("systemd/cgroup.procs", "");
+    expect(() => new Cgroup("g.1", root).delegate(own)).toThrowError(
+      expect.objectContaining({ kind: "precondition", reason: "SYSTEMD_NOT_SUPPORTED" }),
+    );
+  });
+});
+
 describe("a group that is not there", () => {
   it("has nothing in it, and its end is done", async () => {
     const group = new Cgroup("g.1", root);
@@ -73,6 +122,13 @@ describe("a group that is not there", () => {
 });
 
 describe("the end", () => {
+  it("removes what a guest made below its group", async () => {
+    const deep = path.join(root, "unified", "innkeeper", "g.1", "a", "b");
+    mkdirSync(deep, { recursive: true });
+    await new Cgroup("g.1", root).end(new FakeClock());
+    expect(existsSync(path.join(root, "unified", "innkeeper", "g.1"))).toBe(false);
+  });
+
   it("removes the group from each hierarchy, and no other group", async () => {
     for (const hierarchy of ["pids", "memory"]) {
       for (const name of ["g.1", "g.2"]) {

@@ -4,14 +4,30 @@
  *
  * G1 After `end` no process of the guest runs and no directory of the group exists: what is frozen
  *    is thawed first, for a frozen process cannot die.
+ * G2 A guest that has a part of the tree of its own makes no more groups than {@link GROUPS_MAX},
+ *    for each takes memory of the host that no limit of the guest counts, and changes no limit.
  */
-import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
-import { type Clock, unavailable } from "@innkeeper/core";
+import { type Clock, precondition, unavailable } from "@innkeeper/core";
+import type { IdRange } from "../guest-ids.js";
 
 export const CGROUP_ROOT = "/sys/fs/cgroup";
 /** All groups of ours are below this one. */
 const PARENT = "innkeeper";
+/** Groups that a guest may make below its own, and how deep they may lie. */
+export const GROUPS_MAX = 1000;
+const GROUPS_DEPTH_MAX = 16;
+/** What a group's owner must own to move processes in it (`/sys/kernel/cgroup/delegate`). */
+const OWNED = ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
 const POLL_MS = 2;
 const END_TIMEOUT_MS = 10_000;
 
@@ -50,7 +66,23 @@ export class Cgroup {
     return Number(version1 || this.#read("", "memory.current"));
   }
 
-  /** Every process in the group, by the host's ids. */
+  /**
+   * Makes the group in version 2, where what is below it is the guest's: only that version bounds
+   * how much that can be. Returns the file by which a process joins it, or nothing where the
+   * runtime sees to that. @throws `precondition` where the host has only version 1.
+   */
+  delegate({ firstId }: IdRange): string {
+    const isOnlyVersion2 = existsSync(path.join(this.root, "cgroup.controllers"));
+    const hierarchy = isOnlyVersion2 ? "" : "unified";
+    if (!existsSync(path.join(this.root, hierarchy, "cgroup.controllers"))) throw onlyVersion1();
+    mkdirSync(this.#file(hierarchy, ""), { recursive: true, mode: 0o755 });
+    writeFileSync(this.#file(hierarchy, "cgroup.max.descendants"), String(GROUPS_MAX));
+    writeFileSync(this.#file(hierarchy, "cgroup.max.depth"), String(GROUPS_DEPTH_MAX));
+    for (const file of OWNED) chownSync(this.#file(hierarchy, file), firstId, firstId);
+    return isOnlyVersion2 ? "" : this.#file(hierarchy, "cgroup.procs");
+  }
+
+  /** Every process directly in the group, by the host's ids. */
   get processes(): readonly number[] {
     const all = this.#directories.flatMap((each) => readOrEmpty(path.join(each, "cgroup.procs")));
     return [...new Set(all.flatMap((text) => text.split("\n").filter(Boolean).map(Number)))];
@@ -58,6 +90,8 @@ export class Cgroup {
 
   /** Ends every process at once. */
   kill(): void {
+    for (const hierarchy of ["", "unified"])
+      writeIfThere(this.#file(hierarchy, "cgroup.kill"), "1");
     for (const pid of this.processes) killProcess(pid);
     this.#thaw();
   }
@@ -75,13 +109,7 @@ export class Cgroup {
 
   #isRemoved(): boolean {
     this.kill();
-    for (const directory of this.#directories) {
-      try {
-        rmdirSync(directory);
-      } catch {
-        // A process in it is not gone yet.
-      }
-    }
+    for (const directory of this.#directories) removeGroups(directory);
     return this.#directories.length === 0;
   }
 
@@ -101,6 +129,18 @@ export class Cgroup {
 
   #file(hierarchy: string, file: string): string {
     return path.join(this.root, hierarchy, PARENT, this.name, file);
+  }
+}
+
+/** As many as {@link GROUPS_MAX}, no deeper than {@link GROUPS_DEPTH_MAX}. */
+function removeGroups(directory: string): void {
+  try {
+    for (const each of readdirSync(directory, { withFileTypes: true })) {
+      if (each.isDirectory()) removeGroups(path.join(directory, each.name));
+    }
+    rmdirSync(directory);
+  } catch {
+    // A process in it is not gone yet.
   }
 }
 
@@ -136,6 +176,11 @@ function writeIfThere(file: string, text: string): void {
   } catch {
     // Another version of control groups, or a group that is gone.
   }
+}
+
+function onlyVersion1() {
+  const message = "systemd wants control groups of version 2, which this node has not";
+  return precondition("SYSTEMD_NOT_SUPPORTED", message);
 }
 
 function neverEmpty(group: string) {

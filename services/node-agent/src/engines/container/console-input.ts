@@ -7,7 +7,7 @@ import type { ContainerDirectory } from "./container-directory.js";
 import { HOLDER_FILES } from "./holder-script.js";
 
 /** @throws `precondition` (NO_CONSOLE_INPUT) for a container of an earlier version. */
-export function openInput(directory: ContainerDirectory): ConsoleInput {
+export function openInput(directory: ContainerDirectory, isTerminal: boolean): ConsoleInput {
   let descriptor: number;
   try {
     const flags = constants.O_WRONLY | constants.O_NONBLOCK;
@@ -17,5 +17,5 @@ export function openInput(directory: ContainerDirectory): ConsoleInput {
   }
   const pipe = new Socket({ fd: descriptor, readable: false, writable: true });
   pipe.on("error", () => pipe.destroy());
-  return { isTerminal: false, write: (bytes) => writeTo(pipe, bytes), close: () => pipe.end() };
+  return { isTerminal, write: (bytes) => writeTo(pipe, bytes), close: () => pipe.end() };
 }

@@ -116,7 +116,8 @@ export class ContainerCopy implements EngineCopy {
 
   async requestShutdown(): Promise<void> {
     this.#refuseIfEnded();
-    await this.#do({ act: "shutdown" });
+    const { isSystemd = false } = this.#parts.launched;
+    await this.#do({ act: "shutdown", isSystemd });
   }
 
   async destroy(): Promise<void> {
@@ -146,7 +147,8 @@ export class ContainerCopy implements EngineCopy {
 
   async openConsole(): Promise<ConsoleInput> {
     this.#refuseIfEnded();
-    return openInput(this.#parts.directory);
+    const { directory, launched } = this.#parts;
+    return openInput(directory, launched.isSystemd === true);
   }
 
   exec(request: ExecRequest, signal: AbortSignal): AsyncIterable<ExecOutput> {

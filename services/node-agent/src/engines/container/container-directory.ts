@@ -24,6 +24,8 @@ export interface Launched extends LaunchSize {
   readonly runtime: Runtime;
   /** First of its user ids on the host; undefined = the copy is of an older agent. */
   readonly firstId?: number;
+  /** Its first process is systemd, on a terminal. */
+  readonly isSystemd?: boolean;
 }
 
 export class ContainerDirectory {

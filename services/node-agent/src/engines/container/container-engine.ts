@@ -4,7 +4,7 @@
  * none. ADR 0008 says why it is made this way.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import {
   type Clock,
   type CopyLaunch,
@@ -17,7 +17,7 @@ import {
   unavailable,
 } from "@innkeeper/core";
 import { copyName, listCopies } from "../copy-name.js";
-import { GuestIds } from "../guest-ids.js";
+import { GuestIds, type IdRange } from "../guest-ids.js";
 import { whyNoNetLimit } from "../net-limit.js";
 import { sweepOrphanGroups } from "../orphan-groups.js";
 import { roundedStart } from "../rounded-start.js";
@@ -27,7 +27,7 @@ import { ContainerCopy, cannotMove } from "./container-copy.js";
 import { ContainerDirectory, type Launched } from "./container-directory.js";
 import { leadPorts } from "./container-network.js";
 import { ContainerVeth } from "./container-veth.js";
-import { Holder, NO_HOLDER } from "./holder.js";
+import { Holder, type HolderTerminal, NO_HOLDER } from "./holder.js";
 import { openFilesMax } from "./open-files.js";
 import { type HostMeans, type Probed, probeMeans, whyNoNetwork } from "./probe.js";
 import { RootfsStore, type RootStorage } from "./rootfs-store.js";
@@ -57,6 +57,8 @@ const LOCAL = "127.0.0.1";
  * ids may walk, which those of the state directory need not be.
  */
 export const ROOT_PATH = "/run/innkeeper/rootfs";
+/** And where the terminal of one that has one, likewise. */
+const CONSOLE_PATH = "/run/innkeeper/console";
 const PROBE_MEMORY_MIB = 16;
 const NOT_LAUNCHED: Launched = { runtime: "runc", vcpuCount: 1, memoryMib: 1 };
 
@@ -171,26 +173,31 @@ class ContainerEngine implements Engine {
     const [rootPath, cgroupPath] = [ROOT_PATH, cgroup.path];
     const host = { canLimitSwap: canLimitSwap(), openFilesMax: openFilesMax() };
     const { runtime, storage } = means;
+    const isSystemd = launch.boot.kind === "rootfs" && launch.boot.isSystemd === true;
     const own = this.#ids.take(directory.path);
     try {
-      const config = bundleConfig(launch, { rootPath, cgroupPath, ids: own, ...host });
+      const terminal = isSystemd ? { consolePath: CONSOLE_PATH } : {};
+      const options = { rootPath, cgroupPath, ids: own, ...host, ...terminal };
+      const config = bundleConfig(launch, options);
       const { vcpuCount, memoryMib } = launch;
-      const launched = { runtime, vcpuCount, memoryMib, firstId: own.firstId };
+      const launched = { runtime, vcpuCount, memoryMib, firstId: own.firstId, isSystemd };
       await directory.make({ config, launched });
       const diskMib = this.#diskMibOf(launch, storage);
       await this.#roots.provide(directory, rootfsOf(launch), { storage, own, diskMib });
       await mkdir(rootPath, { recursive: true, mode: 0o755 });
-      const isOverlay = storage === "overlay";
-      const ids = { own, ofImages: this.#ids.ofImages };
       const { forwards = [] } = launch.network ?? {};
       const hasNetwork = forwards.length > 0;
-      const start = { directory, runtime, rootPath, isOverlay, ids, hasNetwork, clock };
-      const holder = await Holder.start(start);
+      const holder = await Holder.start({
+        ...{ directory, runtime, rootPath, isOverlay: storage === "overlay", hasNetwork, clock },
+        ids: { own, ofImages: this.#ids.ofImages },
+        terminal: isSystemd ? await makeTerminal(cgroup, own) : undefined,
+      });
       if (hasNetwork) await leadPorts(directory, forwards, this.options.forwardHost ?? LOCAL);
       if (holder !== undefined) await this.#connect(launch, directory);
       return await this.#copyOf(directory, holder);
     } catch (error) {
       await cgroup.end(clock);
+      await Holder.find(directory)?.gone;
       await new ContainerVeth(directory.name).remove();
       await directory.remove();
       this.#ids.free(own, directory.path);
@@ -245,6 +252,11 @@ function refuseWhatItCannot(launch: CopyLaunch): void {
 function rootfsOf({ boot }: CopyLaunch): string {
   if (boot.kind !== "rootfs") throw notBootable(boot.kind);
   return boot.rootfsPath;
+}
+
+async function makeTerminal(cgroup: Cgroup, own: IdRange): Promise<HolderTerminal> {
+  await writeFile(CONSOLE_PATH, "", { flag: "a" });
+  return { path: CONSOLE_PATH, groupFile: cgroup.delegate(own) };
 }
 
 /** Ends at once, when it runs at all. */

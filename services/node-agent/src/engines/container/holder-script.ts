@@ -13,9 +13,13 @@
  * H3 A full disk costs console output, never the guest.
  *
  * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain
- * directory, the program that makes its network or nothing; for an overlay also the first user id
- * of the images and that of the container. Standard output: the process id of the guest's first
+ * directory, the program that makes its network or nothing, the first user id of the images and
+ * that of the container, where to mount its terminal or nothing, the list of processes of a control
+ * group that it is to begin in or nothing. Standard output: the process id of the guest's first
  * process in one line, once it runs.
+ *
+ * What the container prints comes through a pipe, or through a terminal if it has one; what the
+ * runtime complains about goes to the file of errors, to which the container has no way.
  *
  * An overlay has the image below, mounted so that its files belong to the container's ids, and
  * above it a file system in a file, which is as large as what the container may write.
@@ -54,7 +58,8 @@ use warnings;
 use Fcntl ();
 use POSIX ();
 
-my ($name, $runtime, $rootfs, $is_overlay, $network, $image_id, $own_id) = @ARGV;
+my ($name, $runtime, $rootfs, $is_overlay, $network, $image_id, $own_id) = splice @ARGV, 0, 7;
+my ($console, $group) = @ARGV;
 my %SYSCALL = (prctl => 157, mount => 165, unshare => 272);
 @SYSCALL{"open_tree", "move_mount", "mount_setattr"} = (428, 429, 442);
 my ($NEW_USERS, $IDS, $HERE, $EMPTY_PATH) = (0x10000000, 65536, -100, 0x1000);
@@ -62,6 +67,7 @@ my ($CLONE_AND_CLOSE, $FROM_EMPTY_PATH, $MAP_IDS) = (0x80001, 4, 0x100000);
 my ($SET_SUBREAPER, $NEW_MOUNTS) = (36, 0x20000);
 my ($RECURSIVE_PRIVATE, $BIND, $NO_SUID_NO_DEVICES) = (0x44000, 0x1000, 0x6);
 my ($PART, $READ) = (512 * 1024, 64 * 1024);
+my ($UNLOCK_TERMINAL, $NUMBER_OF_TERMINAL, $TTY_GROUP) = (0x40045431, 0x80045430, 5);
 
 my $alive;
 
@@ -125,6 +131,44 @@ sub mount_root {
   call("mount", $type, $rootfs, $type, $NO_SUID_NO_DEVICES, $layers);
 }
 
+# Its own end stays open with us, so that the container may close and open the other one.
+sub make_terminal {
+  my ($none, $unlock, $number) = ("none", pack("i", 0), pack("i", 0));
+  open my $master, "+<", "/dev/ptmx" or die "ptmx: $!\n";
+  ioctl $master, $UNLOCK_TERMINAL, $unlock or die "ptmx: $!\n";
+  ioctl $master, $NUMBER_OF_TERMINAL, $number or die "ptmx: $!\n";
+  my $path = "/dev/pts/" . unpack "i", $number;
+  my $flags = Fcntl::O_RDWR() | Fcntl::O_NOCTTY();
+  sysopen my $terminal, $path, $flags or die "$path: $!\n";
+  chown $own_id, $own_id + $TTY_GROUP, $path or die "$path: $!\n";
+  chmod 0620, $path or die "$path: $!\n";
+  call("mount", $path, $console, $none, $BIND, 0);
+  return ($master, $terminal);
+}
+
+# What is typed goes on its way; ends when nobody can type any more.
+sub feed {
+  my ($to) = @_;
+  open my $from, "<", "input" or die "input: $!\n";
+  while (my $count = sysread $from, my $bytes, $READ) {
+    my $at = 0;
+    while ($at < $count) {
+      my $written = syswrite $to, $bytes, $count - $at, $at or return;
+      $at += $written;
+    }
+  }
+}
+
+sub helper {
+  my ($run, @arguments) = @_;
+  my $child = fork // die "fork: $!\n";
+  return $child if $child;
+  be_silent();
+  close $alive;
+  $run->(@arguments);
+  POSIX::_exit(0);
+}
+
 sub keep_output {
   my ($from) = @_;
   my ($at, $size, $to, $older, $newest) = (0, $PART);
@@ -162,6 +206,12 @@ sub start_network {
   return ($child, $hold);
 }
 
+sub note_in {
+  my ($file, $text) = @_;
+  open my $to, ">", $file or die "$file: $!\n";
+  syswrite $to, $text or die "$file: $!\n";
+}
+
 sub note {
   my ($file, $text) = @_;
   open my $to, ">", "$file.new" or return;
@@ -184,23 +234,25 @@ mount_root();
 POSIX::mkfifo("input", 0600) or die "input: $!\n";
 chmod 0666, "input" or die "input: $!\n";
 open my $kept, "+<", "input" or die "input: $!\n";
-pipe my $output, my $input or die "pipe: $!\n";
+my ($output, $input, $feeder);
+if ($console) { ($output, $input) = make_terminal() }
+else { pipe $output, $input or die "pipe: $!\n" }
 my $starter = fork // die "fork: $!\n";
 if ($starter == 0) {
-  open STDIN, "<", "input" or die "input: $!\n";
+  note_in($group, $$) if $group;
+  if ($console) { open STDIN, "<&", $input or die "input: $!\n" }
+  else { open STDIN, "<", "input" or die "input: $!\n" }
   open STDOUT, ">&", $input or die "output: $!\n";
+  open my $errors, ">&", \*STDERR or die "errors: $!\n";
+  open STDERR, ">&", $input or die "output: $!\n";
   my @run = ("run", "--detach", "--bundle", ".", "--pid-file", "pid", $name);
-  exec { $runtime } $runtime, "--root", "runc", "--log", "/dev/null", @run;
-  die "$runtime: $!\n";
+  exec { $runtime } $runtime, "--root", "runc", "--log", "errors", @run;
+  print $errors "$runtime: $!\n";
+  POSIX::_exit(1);
 }
-close $input;
-my $keeper = fork // die "fork: $!\n";
-if ($keeper == 0) {
-  be_silent();
-  close $alive;
-  keep_output($output);
-  POSIX::_exit(0);
-}
+close $input unless $console;
+my $keeper = helper(sub { close $input if $console; keep_output($output) });
+$feeder = helper(sub { close $_ for $input, $kept; feed($output) }) if $console;
 close $output;
 
 waitpid $starter, 0;
@@ -218,6 +270,9 @@ syswrite STDOUT, "$pid\n";
 be_silent();
 waitpid $pid, 0;
 my ($code, $signal) = ($? >> 8, $? & 127);
+close $input if $console;
+kill "KILL", $feeder if $feeder;
+waitpid $feeder, 0 if $feeder;
 waitpid $keeper, 0;
 close $hold if $hold;
 waitpid $networker, 0 if $networker;

@@ -17,6 +17,13 @@ import type { Runtime } from "./runtimes.js";
 /** How long a container may take to start. */
 const START_TIMEOUT_MS = 20_000;
 
+export interface HolderTerminal {
+  /** A file; the terminal is mounted there, where only the holder and its container see it. */
+  readonly path: string;
+  /** By which a process joins the container's control group; empty = the runtime sees to that. */
+  readonly groupFile: string;
+}
+
 export interface HolderStart {
   readonly directory: ContainerDirectory;
   readonly runtime: Runtime;
@@ -27,6 +34,8 @@ export interface HolderStart {
   readonly ids: { readonly own: IdRange; readonly ofImages: IdRange };
   /** It gets a network that reaches out, and to which ports can be led. */
   readonly hasNetwork?: boolean;
+  /** Its input and output are a terminal; undefined = pipes. */
+  readonly terminal?: HolderTerminal | undefined;
   readonly clock: Clock;
 }
 
@@ -56,13 +65,9 @@ export class Holder {
    * control group.
    */
   static async start(start: HolderStart): Promise<Holder | undefined> {
-    const { directory, runtime, rootPath, isOverlay, hasNetwork, ids, clock } = start;
+    const { directory, clock } = start;
     const errors = openSync(directory.errorsFile, "a", 0o600);
-    const network = hasNetwork === true ? NETWORK_PROGRAM : "";
-    const firstIds = [ids.ofImages, ids.own].map(({ firstId }) => String(firstId));
-    const overlay = isOverlay ? "1" : "0";
-    const args = [directory.name, runtime, rootPath, overlay, network, ...firstIds];
-    const child = spawn("perl", ["-e", HOLDER_SCRIPT, ...args], {
+    const child = spawn("perl", ["-e", HOLDER_SCRIPT, ...argumentsOf(start)], {
       cwd: directory.path,
       detached: true,
       stdio: ["ignore", "pipe", errors],
@@ -94,6 +99,14 @@ export class Holder {
   release(): void {
     this.#pipe.destroy();
   }
+}
+
+function argumentsOf(start: HolderStart): readonly string[] {
+  const { directory, runtime, rootPath, isOverlay, hasNetwork, ids, terminal } = start;
+  const network = hasNetwork === true ? NETWORK_PROGRAM : "";
+  const firstIds = [ids.ofImages, ids.own].map(({ firstId }) => String(firstId));
+  const root = [directory.name, runtime, rootPath, isOverlay ? "1" : "0"];
+  return [...root, network, ...firstIds, terminal?.path ?? "", terminal?.groupFile ?? ""];
 }
 
 /** A pipe without a writer is at its end; one with a silent writer is not. */

@@ -8,6 +8,8 @@ import type { Runtime } from "./runtimes.js";
 
 const VERSION_TIMEOUT_MS = 10_000;
 const VERB_TIMEOUT_MS = 20_000;
+/** SIGRTMIN+3, as the C library counts: what systemd takes for `power off`. */
+const SYSTEMD_POWER_OFF = "37";
 
 /** E.g. `1.1.5`. @throws `unavailable` saying what to install. */
 export async function runtimeVersion(runtime: Runtime): Promise<string> {
@@ -21,7 +23,8 @@ export async function runtimeVersion(runtime: Runtime): Promise<string> {
 
 /** `update`: the file with the new limits, inside the copy's directory. */
 export type Verb =
-  | { readonly act: "pause" | "resume" | "shutdown" }
+  | { readonly act: "pause" | "resume" }
+  | { readonly act: "shutdown"; readonly isSystemd: boolean }
   | { readonly act: "update"; readonly file: string };
 
 /** @throws `unavailable` with the runtime's last words. */
@@ -42,7 +45,8 @@ const run = promisify(execFile);
 
 function argumentsOf(verb: Verb, name: string): readonly string[] {
   if (verb.act === "update") return ["update", "--resources", verb.file, name];
-  return verb.act === "shutdown" ? ["kill", name, "TERM"] : [verb.act, name];
+  if (verb.act !== "shutdown") return [verb.act, name];
+  return ["kill", name, verb.isSystemd ? SYSTEMD_POWER_OFF : "TERM"];
 }
 
 function isMissing(error: unknown): boolean {

@@ -4,7 +4,7 @@
  */
 
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { systemClock } from "@innkeeper/core/platform";
@@ -186,6 +186,39 @@ whereTheyRun(
     await expect(fetch(`http://${host}:${port}/`)).rejects.toThrow();
   },
 );
+
+whereTheyRun("tells a container of itself, and keeps what it writes to its disks", async () => {
+  const cluster = await programs.up("data", CONTAINERS);
+  const inn = (...args: readonly string[]) => programs.inn(cluster.address, ...args);
+  const userData = path.join(programs.directory, "user-data");
+  const script = "#!/bin/sh\necho told $(hostname) $(stat -c %a $0) >>/mnt/logs/told\n";
+  writeFileSync(userData, script);
+  const small = await inn("guest", "create", "box", ...SIZE, "--data-disk", "logs:1MiB");
+  expect([small.code, small.err]).toEqual([2, expect.stringContaining("at least 16")]);
+  const told = ["--user-data", userData, "--append", "hostname=other"];
+  const disk = ["--data-disk", "logs:32MiB"];
+  expect((await inn("guest", "create", "box", ...SIZE, ...told, ...disk)).code).toBe(0);
+  await untilBeat(cluster, "box", 1);
+  expect((await inn("guest", "logs", "box")).out).toMatch(/^innkeeper-guest: up box /m);
+  const exec = (...words: string[]) => inn("guest", "exec", "box", "--", ...words);
+  await vi.waitFor(async () => {
+    expect((await exec("cat", "/mnt/logs/told")).out).toBe("told box 700\n");
+  }, PATIENCE);
+  const files = await exec("ls", "/var/lib/cloud/seed/nocloud");
+  expect(files.out).toBe("meta-data\nuser-data\n");
+  const live = await inn("guest", "disk", "set", "box", "logs", "64MiB");
+  expect([live.code, live.err]).toEqual([1, expect.stringContaining("NO_LIVE_RESIZE")]);
+  expect((await inn("guest", "stop", "box")).code).toBe(0);
+  expect((await inn("guest", "disk", "set", "box", "logs", "64MiB")).code).toBe(0);
+  expect((await inn("guest", "start", "box")).code).toBe(0);
+  await vi.waitFor(async () => {
+    expect((await exec("cat", "/mnt/logs/told")).out).toBe("told box 700\ntold box 700\n");
+  }, PATIENCE);
+  const [, sizeKib] = / ([0-9]+) /.exec((await exec("df", "-k", "/mnt/logs")).out) ?? [];
+  expect(Number(sizeKib)).toBeGreaterThan(50 * 1024);
+  expect((await inn("guest", "delete", "box")).code).toBe(0);
+  expect(copies()).toEqual([]);
+});
 
 whereTheyRun("refuses an image for containers in any other mode, with the reason", async () => {
   const { address } = await programs.up("data", CONTAINERS);

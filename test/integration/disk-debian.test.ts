@@ -24,6 +24,7 @@ const SCRIPT = "#!/bin/sh\necho told once >>/var/told\n";
 let programs: Programs;
 let cluster: Started;
 let disks: string;
+let userData: string;
 /** The disks have a small file system of their own, so that it can be filled. */
 let isMounted = false;
 
@@ -38,11 +39,19 @@ beforeAll(async () => {
   for (const image of [IMAGE, ROOTFS]) {
     expect((await inn("image", "import", image)).code).toBe(0);
   }
-  const told = path.join(programs.directory, "user-data");
-  writeFileSync(told, SCRIPT);
+  userData = path.join(programs.directory, "user-data");
+  writeFileSync(userData, SCRIPT);
   for (const mode of MODES) {
     const options = ["--mode", mode, "--image", "debian", "--forward", "7777"];
-    const created = await inn("guest", "create", mode, ...SIZE, ...options, "--user-data", told);
+    const created = await inn(
+      "guest",
+      "create",
+      mode,
+      ...SIZE,
+      ...options,
+      "--user-data",
+      userData,
+    );
     expect(created.code).toBe(0);
   }
 });
@@ -90,7 +99,8 @@ it("boots in full and in hybrid to a login prompt, on the devices of each mode",
 });
 
 it("boots in a container to a login prompt, on a terminal of its own, and powers off", async () => {
-  const created = await inn("guest", "create", "box", "--image", "debian-rootfs", ...SIZE);
+  const told = ["--image", "debian-rootfs", "--user-data", userData];
+  const created = await inn("guest", "create", "box", ...SIZE, ...told);
   expect(created.out).toMatch(/^guest box is RUNNING: container /);
   await vi.waitFor(async () => {
     expect((await inn("guest", "logs", "box")).out).toMatch(/ login: $/);
@@ -107,6 +117,7 @@ it("boots in a container to a login prompt, on a terminal of its own, and powers
   expect(used.out).toMatch(/\/dev\/console\r\nrunning\r\n[\s\S]*0::\/init.scope\r\n/);
   const exec = (...words: string[]) => inn("guest", "exec", "box", "--", ...words);
   expect((await exec("cat", "/proc/1/comm")).out).toBe("systemd\n");
+  expect((await exec("sh", "-c", "hostname; cat /var/told")).out).toBe("box\ntold once\n");
   const service = ["systemd-run", "--quiet", "--wait", "--pipe", "cat", "/proc/self/cgroup"];
   expect((await exec(...service)).out).toMatch(/0::\/system.slice\/run-.*\.service$/m);
   const { out } = await inn("guest", "get", "box", "-o", "json");

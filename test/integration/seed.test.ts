@@ -46,7 +46,7 @@ it.each(["hybrid", "paravirt"])("%s: takes name and script, also after a move", 
   expect(spec.seed).toEqual({ userDataSize: script.length });
 });
 
-it("refuses what is too large, and what a container cannot be told", async () => {
+it("refuses what is too large, and what cannot be read", async () => {
   writeFileSync(userData, "x".repeat(16 * 1024 + 1));
   const large = await inn("guest", "create", "me", ...SIZE, "--user-data", userData);
   expect([large.code, large.err]).toEqual([2, expect.stringContaining("at most 16384 bytes")]);

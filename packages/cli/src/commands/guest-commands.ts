@@ -94,7 +94,11 @@ function createCommand(guest: Command, register: Register): void {
     .option("--memory <size>", "memory, such as 128MiB", "128MiB")
     .option("--cpu <cpus>", "CPUs, such as 1 or 500m", "1")
     .option("--disk <size>", "disk, such as 1GiB; default: the image's, if it has one")
-    .option("--data-disk <name:size...>", "blank disks beside it, such as logs:1GiB", [])
+    .option(
+      "--data-disk <name:size...>",
+      "blank disks beside it, such as logs:1GiB; /mnt/logs in a container",
+      [],
+    )
     .option("--disk-iops <count>", "reads and writes a second at most; 0 = no limit")
     .option("--disk-rate <bytes>", "bytes read and written a second at most, such as 10MiB")
     .option("--pids <count>", "processes of a container at most")

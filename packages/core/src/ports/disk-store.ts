@@ -21,6 +21,8 @@ export interface WantedDisk {
   readonly sizeMib: number;
   /** What it begins as; undefined = blank. */
   readonly base: DiskBase | undefined;
+  /** It holds a file system from the first, as a container needs it; absent = no. */
+  readonly isFileSystem?: boolean;
 }
 
 /** An image's disk: a verified blob, which is untrusted content all the same. */

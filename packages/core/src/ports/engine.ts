@@ -86,8 +86,13 @@ export interface CopyLaunch extends CopyRef {
     readonly commandLine: string;
   };
   readonly network?: LaunchNetwork;
-  /** What it is told of itself, on a volume or, where it has none to boot, by the firmware. */
+  /**
+   * What it is told of itself: on a volume; where it has none to boot, by the firmware; a container
+   * as files.
+   */
   readonly seed?: readonly SeedFile[];
+  /** What a container is called; machines take their name from what they are told. */
+  readonly hostName?: string;
   /** What a container may write to its root file system; 0 or absent = what its node gives all. */
   readonly diskMib?: number;
   /** The guest's disks, in the order in which it sees them. */

@@ -63,7 +63,6 @@ export function prepareCreation(
   }
   checkMode(image.value, input.spec);
   checkNeeds(input.spec);
-  checkSeed(image.value, input.spec);
   refuseUnkeptLimit("guest.spec.limits.", image.value, input.spec);
   refuseDataDisks("guest.spec.data_disks", image.value, input.spec.dataDisks);
   if (mirror.guest(input.projectId, input.id)) throw alreadyExists("guest", input.id);
@@ -108,13 +107,6 @@ function checkNeeds(spec: GuestSpec): void {
     const allowed = "false; a disk is on its node only, so the guest cannot move while it runs";
     throw invalidField(`${field}.live_migration`, true, allowed);
   }
-}
-
-/** A container is told what it must know by its command line. */
-function checkSeed({ id, manifest }: Image, { seed }: GuestSpec): void {
-  if (seed === undefined || manifest.kind !== "rootfs") return;
-  const allowed = `unset for image ${id}, which is for containers: they boot nothing`;
-  throw invalidField("guest.spec.seed", "set", allowed);
 }
 
 function checksFor(guest: Guest, imageRevision: number): Check[] {

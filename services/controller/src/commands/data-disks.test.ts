@@ -70,11 +70,15 @@ describe("the disks of a guest", () => {
     expect(stopped.guest("g1").spec.dataDisks).toContainEqual(disk);
   });
 
-  it("are none for a container", async () => {
+  it("have room for a file system in a container", async () => {
     const images = [anImage({ manifest: { kind: "rootfs" } })];
-    const bench = await aBench({ images, nodes: [aNode()], guests: [aGuest({ onNode: "n1" })] });
-    const refused = setGuestDisk(bench, { ...G1, disk: A });
-    await expect(refused).rejects.toMatchObject({ kind: "invalid", metadata: { field: "disk" } });
+    const guests = [aGuest({ onNode: "n1", phase: "STOPPED" })];
+    const bench = await aBench({ images, nodes: [aNode()], guests });
+    const metadata = { field: "disk.size_mib", value: "15" };
+    const refused = setGuestDisk(bench, { ...G1, disk: { ...A, sizeMib: 15 } });
+    await expect(refused).rejects.toMatchObject({ kind: "invalid", metadata });
+    await setGuestDisk(bench, { ...G1, disk: { ...A, sizeMib: 16 } });
+    expect(bench.guest("g1").spec.dataDisks).toEqual([{ ...A, sizeMib: 16 }]);
   });
 
   it("keep it on its node", async () => {

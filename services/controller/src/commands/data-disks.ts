@@ -12,6 +12,7 @@ import {
 import { changeGuest, type GuestCommand } from "./change-guest.js";
 import { changeSize, refuseUnlessResizable } from "./change-size.js";
 import type { CommandContext } from "./command-context.js";
+import { FILE_SYSTEM_MIB_MIN } from "./guest-disk.js";
 
 /**
  * Gives the guest this disk, or makes the one of this name larger.
@@ -60,14 +61,18 @@ function refuseIfInSnapshot({ spec }: Guest, diskName: string): void {
   throw precondition("DISK_IN_SNAPSHOT", message, { disk: diskName, snapshot: holder.name });
 }
 
-/** @throws `invalid` naming the field: a container has none. */
+/** @throws `invalid` naming the field: those of a container hold file systems. */
 export function refuseDataDisks(
   field: string,
   image: Image | undefined,
   disks: GuestSpec["dataDisks"] = [],
 ): void {
-  if (image?.manifest.kind !== "rootfs" || disks.length === 0) return;
-  throw invalidField(field, disks.map(({ name }) => name).join(), "none; a container has no disk");
+  if (image?.manifest.kind !== "rootfs") return;
+  for (const { name, sizeMib } of disks) {
+    if (sizeMib >= FILE_SYSTEM_MIB_MIN) continue;
+    const allowed = `at least ${FILE_SYSTEM_MIB_MIN} for disk ${name} of a container`;
+    throw invalidField(`${field}.size_mib`, sizeMib, allowed);
+  }
 }
 
 function withDisk(disks: readonly DataDisk[], disk: DataDisk): readonly DataDisk[] {

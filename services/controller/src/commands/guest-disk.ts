@@ -2,7 +2,7 @@
 import { type GuestSpec, heldBy, type Image, invalidField } from "@innkeeper/core";
 
 /** A file system has its own needs. */
-const CONTAINER_DISK_MIB_MIN = 16;
+export const FILE_SYSTEM_MIB_MIN = 16;
 const FIELD = "guest.spec.resources.disk_mib";
 
 /**
@@ -16,8 +16,8 @@ export function withDiskOf({ id, manifest }: Image, spec: GuestSpec): GuestSpec 
     case "pvh":
       return spec;
     case "rootfs":
-      if (diskMib !== 0 && diskMib < CONTAINER_DISK_MIB_MIN) {
-        throw invalidField(FIELD, diskMib, `0, or at least ${CONTAINER_DISK_MIB_MIN} to write to`);
+      if (diskMib !== 0 && diskMib < FILE_SYSTEM_MIB_MIN) {
+        throw invalidField(FIELD, diskMib, `0, or at least ${FILE_SYSTEM_MIB_MIN} to write to`);
       }
       return spec;
     case "disk": {

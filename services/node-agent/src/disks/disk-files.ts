@@ -1,9 +1,12 @@
 /** The files of disks as the file system has them: names, sizes, and whether they last. */
 import { open, readdir, statfs } from "node:fs/promises";
+import { fileSystemBytes } from "./file-system-disk.js";
 import { QCOW2_HEADER_BYTES, QCOW2_SNAPSHOT_COUNT_AT, readQcow2Header } from "./qcow2-header.js";
 
 /** The size of a file's block in `stat`, whatever the file system's is. */
 const STAT_BLOCK_BYTES = 512;
+
+const FILE_SYSTEM = /\.ext4(\.new)?$/;
 
 /** What the guest sees, and by how much the file may grow: each snapshot may keep a whole disk. */
 export async function sizesOf(file: string): Promise<{ sizeBytes: number; growthBytes: number }> {
@@ -12,8 +15,10 @@ export async function sizesOf(file: string): Promise<{ sizeBytes: number; growth
     const bytes = Buffer.alloc(QCOW2_HEADER_BYTES);
     await handle.read(bytes, 0, bytes.length, 0);
     const { blocks } = await handle.stat();
-    const sizeBytes = sizeWithin(bytes);
-    const mostBytes = sizeBytes * (1 + bytes.readUInt32BE(QCOW2_SNAPSHOT_COUNT_AT));
+    const isFileSystem = FILE_SYSTEM.test(file);
+    const sizeBytes = isFileSystem ? await fileSystemBytes(file) : sizeWithin(bytes);
+    const snapshots = isFileSystem ? 0 : bytes.readUInt32BE(QCOW2_SNAPSHOT_COUNT_AT);
+    const mostBytes = sizeBytes * (1 + snapshots);
     return { sizeBytes, growthBytes: Math.max(0, mostBytes - blocks * STAT_BLOCK_BYTES) };
   } finally {
     await handle.close();

@@ -1,7 +1,7 @@
 /**
  * The disk store contract on real files, made by a real qemu-img, and what only files can break.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   mkdirSync,
@@ -11,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -277,5 +278,49 @@ describe("an image that cannot be trusted", () => {
     qemuImg(root, "create", "-q", "-f", "qcow2", ...options, "evil", "1M");
     const base = { path: path.join(root, "evil"), format: "qcow2", sizeMib: 1 } as const;
     await refused(base, /keeps its data in another file/);
+  });
+});
+
+describe("a disk that holds a file system", () => {
+  const wanted = (sizeMib: number): WantedDisk[] => [
+    { name: "disk-a", sizeMib, base: undefined, isFileSystem: true },
+  ];
+  const sizeOf = (file: string): number => {
+    const { stdout } = spawnSync("dumpe2fs", ["-h", file], { encoding: "utf8" });
+    const [count = 0, bytes = 0] = ["Block count", "Block size"].map((name) =>
+      Number(new RegExp(`^${name}: +([0-9]+)$`, "m").exec(stdout)?.[1]),
+    );
+    return count * bytes;
+  };
+
+  it("is whole from the first, grows with it, and takes of the host what is written", async () => {
+    const [disk] = await disks.prepare(UID, wanted(64));
+    const file = disk?.path ?? "";
+    expect(disk).toMatchObject({ name: "disk-a", sizeMib: 64, format: "raw" });
+    expect(sizeOf(file)).toBe(64 * MIB);
+    expect(statSync(file).blocks * 512).toBeLessThan(2 * MIB);
+    expect(await disks.prepare(UID, wanted(200))).toEqual([{ ...disk, sizeMib: 200 }]);
+    expect(sizeOf(file)).toBe(200 * MIB);
+    expect(statSync(file).blocks * 512).toBeLessThan(4 * MIB);
+    expect(spawnSync("e2fsck", ["-fn", file]).status).toBe(0);
+  });
+
+  it("is grown to the end when that was broken off", async () => {
+    const [disk] = await disks.prepare(UID, wanted(32));
+    truncateSync(disk?.path ?? "", 96 * MIB);
+    await disks.prepare(UID, wanted(96));
+    expect(sizeOf(disk?.path ?? "")).toBe(96 * MIB);
+  });
+
+  it("holds the space that it may come to take, and goes when it is not wanted", async () => {
+    const directory = path.join(root, "small");
+    const freeBytes = (): Promise<number> => Promise.resolve(100 * MIB);
+    const small = await createFileDiskStore({ directory, freeBytes });
+    await small.prepare(UID, wanted(80));
+    const other = UID.replace("a", "b");
+    await expect(small.prepare(other, wanted(40))).rejects.toMatchObject({ reason: "DISK_FULL" });
+    await small.keepOnly(UID, []);
+    expect(await small.list()).toEqual([]);
+    await small.prepare(other, wanted(40));
   });
 });

@@ -1,7 +1,8 @@
 /**
  * Disks as qcow2 files: `<directory>/<guest uid>/<name>.qcow2`, thin. A root disk is an
- * overlay on `base` beside it, which is a second name of the image's blob. Everything inside is
- * named relatively, so the whole directory may be moved. One process owns the directory.
+ * overlay on `base` beside it, which is a second name of the image's blob. Those of containers are
+ * file systems in sparse files, `<name>.ext4`. Everything inside is named relatively, so the whole
+ * directory may be moved. One process owns the directory.
  */
 import { chmod, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import path from "node:path";
@@ -32,13 +33,17 @@ import {
   restoreOffline,
   takeOffline,
 } from "./file-snapshots.js";
+import { growFileSystem, makeFileSystem } from "./file-system-disk.js";
 import { createQcow2, growQcow2, snapshotsIn } from "./qemu-img.js";
 
 const MIB = 1024 * 1024;
 const BASE = "base";
 const SUFFIX = ".qcow2";
+/** Of a disk that holds a file system. */
+const FILE_SYSTEM_SUFFIX = ".ext4";
 /** What comes and goes while the guest is there. */
-const COMES_AND_GOES = /^disk-[a-z0-9-]+\.qcow2(\.new)?$/;
+const COMES_AND_GOES = /^disk-[a-z0-9-]+\.(qcow2|ext4)(\.new)?$/;
+const TAKES_SPACE = /\.(qcow2|ext4)(\.new)?$/;
 /** While it is made. */
 const NEW = ".new";
 const FIRST_DISKS = ["root.qcow2", "data.qcow2"];
@@ -75,9 +80,10 @@ class FileDiskStore implements DiskStore {
     return this.#inAlone(guestUid, async () => {
       const directory = this.#of(guestUid);
       const smaller = await this.#makeMissing(directory, wanted);
-      for (const { name, sizeMib } of smaller) {
-        await growQcow2({ directory, file: fileOf(name), sizeMib });
-        await syncFile(path.join(directory, fileOf(name)));
+      for (const disk of smaller) {
+        const grown = { directory, file: fileOf(disk), sizeMib: disk.sizeMib };
+        await (disk.isFileSystem === true ? growFileSystem(grown) : growQcow2(grown));
+        await syncFile(path.join(directory, fileOf(disk)));
       }
       return copyDisks(directory, wanted);
     });
@@ -117,7 +123,7 @@ class FileDiskStore implements DiskStore {
   keepOnly(guestUid: string, names: readonly DiskName[]): Promise<void> {
     return this.#inTurn(async () => {
       const directory = this.#of(guestUid);
-      const kept = names.map(fileOf);
+      const kept = names.flatMap((name) => [`${name}${SUFFIX}`, `${name}${FILE_SYSTEM_SUFFIX}`]);
       for (const file of await namesIn(directory)) {
         const isOld = COMES_AND_GOES.test(file) && !kept.includes(file);
         if (isOld) await rm(path.join(directory, file), { force: true });
@@ -218,11 +224,11 @@ class FileDiskStore implements DiskStore {
     wanted: readonly WantedDisk[],
   ): Promise<readonly WantedDisk[]> {
     const present = await namesIn(directory);
-    const missing = wanted.filter(({ name }) => !present.includes(fileOf(name)));
+    const missing = wanted.filter((disk) => !present.includes(fileOf(disk)));
     let needBytes = missing.reduce((sum, { sizeMib }) => sum + sizeMib * MIB, 0);
     const smaller: WantedDisk[] = [];
     for (const disk of wanted.filter((each) => !missing.includes(each))) {
-      const bytes = (await sizesOf(path.join(directory, fileOf(disk.name)))).sizeBytes;
+      const bytes = (await sizesOf(path.join(directory, fileOf(disk)))).sizeBytes;
       if (bytes >= disk.sizeMib * MIB) continue;
       needBytes += disk.sizeMib * MIB - bytes;
       smaller.push(disk);
@@ -240,22 +246,17 @@ class FileDiskStore implements DiskStore {
     wanted: readonly WantedDisk[],
   ): Promise<readonly CloneFile[]> {
     const present = await namesIn(directory);
-    const missing = wanted.filter(({ name }) => !present.includes(fileOf(name)));
+    const missing = wanted.filter((disk) => !present.includes(fileOf(disk)));
     if (missing.length === 0) return [];
     const source = this.#of(from.guestUid);
     const there = await namesIn(source);
-    for (const { name } of missing) if (!there.includes(fileOf(name))) throw cloneSourceGone(from);
-    if (from.snapshotUid !== "")
-      await checkSnapshot(
-        source,
-        from,
-        missing.map(({ name }) => fileOf(name)),
-      );
+    for (const disk of missing) if (!there.includes(fileOf(disk))) throw cloneSourceGone(from);
+    if (from.snapshotUid !== "") await checkSnapshot(source, from, missing.map(fileOf));
     await this.#checkSpace(missing.reduce((sum, { sizeMib }) => sum + sizeMib, 0));
     await mkdir(directory, { mode: 0o700, recursive: true });
-    const files = missing.map(({ name, sizeMib }) => {
-      const file = fileOf(name);
-      return { directory, file, newFile: `${file}${NEW}`, sizeMib };
+    const files = missing.map((disk) => {
+      const file = fileOf(disk);
+      return { directory, file, newFile: `${file}${NEW}`, sizeMib: disk.sizeMib };
     });
     try {
       for (const file of files) await reserveClone(file, from);
@@ -272,7 +273,7 @@ class FileDiskStore implements DiskStore {
     const made: string[] = [];
     try {
       for (const disk of missing) {
-        made.push(fileOf(disk.name));
+        made.push(fileOf(disk));
         await makeDisk(directory, disk);
       }
       await syncFile(this.directory);
@@ -289,7 +290,7 @@ class FileDiskStore implements DiskStore {
     for (const uid of (await readdir(this.directory)).filter(isUuid)) {
       const directory = path.join(this.directory, uid);
       for (const name of await namesIn(directory)) {
-        if (!name.endsWith(SUFFIX) && !name.endsWith(`${SUFFIX}${NEW}`)) continue;
+        if (!TAKES_SPACE.test(name)) continue;
         leftBytes -= (await sizesOf(path.join(directory, name))).growthBytes;
       }
     }
@@ -302,29 +303,33 @@ function isDisk(file: string): boolean {
   return file.endsWith(SUFFIX) && !file.startsWith("state-");
 }
 
-function fileOf(name: DiskName): string {
-  return `${name}${SUFFIX}`;
+function fileOf({ name, isFileSystem }: Pick<WantedDisk, "name" | "isFileSystem">): string {
+  return `${name}${isFileSystem === true ? FILE_SYSTEM_SUFFIX : SUFFIX}`;
 }
 
 function copyDisks(directory: string, wanted: readonly WantedDisk[]): readonly CopyDisk[] {
-  return wanted.map(({ name, sizeMib }) => {
-    return { name, sizeMib, path: path.join(directory, fileOf(name)), format: "qcow2" };
+  return wanted.map((disk) => {
+    const { name, sizeMib, isFileSystem } = disk;
+    const format = isFileSystem === true ? "raw" : "qcow2";
+    return { name, sizeMib, path: path.join(directory, fileOf(disk)), format };
   });
 }
 
 /** Seen under its name only when it is whole (K3). */
-async function makeDisk(directory: string, { name, sizeMib, base }: WantedDisk): Promise<void> {
-  const file = `${fileOf(name)}${NEW}`;
+async function makeDisk(directory: string, disk: WantedDisk): Promise<void> {
+  const { sizeMib, base } = disk;
+  const file = `${fileOf(disk)}${NEW}`;
   const below = base && { file: BASE, format: base.format };
   await rm(path.join(directory, file), { force: true });
   if (base !== undefined) {
     await rm(path.join(directory, BASE), { force: true });
     await keepBase(base, path.join(directory, BASE));
   }
-  await createQcow2({ directory, file, sizeMib, base: below });
+  if (disk.isFileSystem === true) await makeFileSystem({ directory, file, sizeMib });
+  else await createQcow2({ directory, file, sizeMib, base: below });
   await chmod(path.join(directory, file), 0o600);
   await syncFile(path.join(directory, file));
-  await rename(path.join(directory, file), path.join(directory, fileOf(name)));
+  await rename(path.join(directory, file), path.join(directory, fileOf(disk)));
   await syncFile(directory);
 }
 
@@ -347,7 +352,7 @@ async function checkSnapshot(
 /** Leaves a directory that holds a whole disk, and nothing of one that holds none. */
 async function removeUnused(directory: string): Promise<void> {
   const names = await namesIn(directory);
-  const isUsed = names.some((name) => name.endsWith(SUFFIX));
+  const isUsed = names.some((name) => TAKES_SPACE.test(name) && !name.endsWith(NEW));
   if (isUsed) return;
   for (const name of names) await rm(path.join(directory, name), { force: true });
   await rmdir(directory);

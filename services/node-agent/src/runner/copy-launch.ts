@@ -23,10 +23,13 @@ export function copyLaunch(
   const network = { macAddress, ipAddress, forwards };
   const told = toldOf(assignment);
   const hasGuestAgent = assignment.image.hasGuestAgent === true;
-  const disk = assignment.image.kind === "rootfs" && { diskMib: assignment.diskMib };
-  const given = { ...size, ...limits, ...disk, network, ...told };
+  const given = { ...size, ...limits, ...ofContainer(assignment), network, ...told };
   const quick = areDisksBlank ? quickStartOf(assignment) : {};
   return { guestUid, epoch, mode, ...given, hasGuestAgent, ...quick, ...prepared };
+}
+
+function ofContainer({ image, diskMib, guestId }: GuestAssignment): Partial<CopyLaunch> {
+  return image.kind === "rootfs" ? { diskMib, hostName: guestId } : {};
 }
 
 /** A template has seen blank disks: the kernel in it would not look at others anew. */
@@ -36,9 +39,13 @@ function quickStartOf(assignment: GuestAssignment): Pick<CopyLaunch, "quickStart
   return { quickStart: { manifest: canonicalManifest(image), hostName, commandLine } };
 }
 
-/** A guest on a bridge is told its address in any case: nobody else tells it. */
+/**
+ * A guest on a bridge is told its address in any case: nobody else tells it. The network of a
+ * container is made for it, so it is told only what the user says of that.
+ */
 function toldOf(assignment: GuestAssignment): Pick<CopyLaunch, "seed"> {
-  const { seed, ipAddress } = assignment;
+  const { seed, ipAddress, guestUid, guestId, image } = assignment;
+  if (image.kind === "rootfs") return seed ? { seed: seedFiles(seed, { guestUid, guestId }) } : {};
   if (seed === undefined && ipAddress === undefined) return {};
   return { seed: seedFiles(seed ?? NOTHING_TOLD, assignment) };
 }

@@ -29,7 +29,13 @@ describe("the disks of a guest", () => {
     expect(wantedBy({ kind: "pvh" }, 0)).toEqual([]);
   });
 
-  it("of a container are none", () => {
+  it("of a container are file systems, and its root is on none", () => {
     expect(wantedBy({ kind: "rootfs" }, 5)).toEqual([]);
+    const dataDisks = [{ name: "logs", sizeMib: 20 }];
+    const of = (kind: "rootfs" | "linux") =>
+      wantedDisks(anAssignment({ dataDisks, image: { kind } }), PATHS);
+    const wanted = { name: "disk-logs", sizeMib: 20, base: undefined };
+    expect(of("rootfs")).toEqual([{ ...wanted, isFileSystem: true }]);
+    expect(of("linux")).toEqual([wanted]);
   });
 });

@@ -29,13 +29,15 @@ export function dataDiskNames(assignment: GuestAssignment): readonly DiskName[] 
   return dataDisksOf(assignment).map(({ name }) => name);
 }
 
-function dataDisksOf({ dataDisks = [] }: GuestAssignment): readonly WantedDisk[] {
+/** A container has no driver for a disk: it gets a file system. */
+function dataDisksOf({ dataDisks = [], image }: GuestAssignment): readonly WantedDisk[] {
+  const how = image.kind === "rootfs" ? { isFileSystem: true } : {};
   return dataDisks.map(({ name, sizeMib }) => {
-    return { name: `disk-${name}` as const, sizeMib, base: undefined };
+    return { name: `disk-${name}` as const, sizeMib, base: undefined, ...how };
   });
 }
 
-/** A container's files are not on a disk of its own. */
+/** A container's root file system is not on a disk. */
 function firstDisk(
   { image, diskMib }: GuestAssignment,
   paths: ReadonlyMap<BlobRole, string>,

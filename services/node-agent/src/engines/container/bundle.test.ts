@@ -16,6 +16,7 @@ const LAUNCH: CopyLaunch = {
 };
 
 interface Bundle {
+  readonly hostname: string;
   readonly mounts: readonly Readonly<Record<"destination" | "type" | "source", string>>[];
 }
 
@@ -57,6 +58,27 @@ describe("the configuration of a container", () => {
       ["/dev/console", "bind", "/run/console"],
     ]);
     expect({ ...systemd, mounts: plain.mounts }).toEqual(plain);
+  });
+
+  it("shows its disks and what it is told where they are looked for", () => {
+    const disk = { sizeMib: 20, path: "/d/x.ext4", format: "raw" } as const;
+    const disks = [
+      { ...disk, name: "disk-logs" },
+      { ...disk, name: "disk-b" },
+    ];
+    const seed = [{ name: "user-data", bytes: new Uint8Array() } as const];
+    const launch = { ...LAUNCH, disks, seed, hostName: "box" };
+    const { mounts, hostname } = bundleConfig(launch, OPTIONS) as Bundle;
+    expect(hostname).toBe("box");
+    expect(mounts.filter(({ type }) => type === "bind")).toEqual([
+      expect.objectContaining({
+        source: "seed",
+        destination: "/var/lib/cloud/seed/nocloud",
+        options: expect.arrayContaining(["ro"]),
+      }),
+      expect.objectContaining({ source: "/run/innkeeper/disk-0", destination: "/mnt/logs" }),
+      expect.objectContaining({ source: "/run/innkeeper/disk-1", destination: "/mnt/b" }),
+    ]);
   });
 
   it("never raises what the host gives it", () => {

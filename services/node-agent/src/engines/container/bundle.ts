@@ -12,6 +12,7 @@
  */
 import { type CopyLaunch, type CopyResources, precondition } from "@innkeeper/core";
 import type { IdRange } from "../guest-ids.js";
+import { SEED } from "./container-directory.js";
 import { SECCOMP_PROFILE } from "./seccomp-profile.js";
 
 /** Processes and threads of one guest, unless it asks for another number. */
@@ -43,6 +44,19 @@ const READ_ONLY_PATHS = [
   ...["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
 ];
 
+/** Where cloud-init looks first. */
+export const SEED_PLACE = "/var/lib/cloud/seed/nocloud";
+
+/** Where a container finds its disk `NAME`: `/mnt/NAME`. Names are parsed: no separator in them. */
+function diskPlace(name: string): string {
+  return `/mnt/${name.replace(/^disk-/, "")}`;
+}
+
+/** Where the holder mounts a disk of its container, in its own mount namespace. */
+export function diskMountPoint(index: number): string {
+  return `/run/innkeeper/disk-${index}`;
+}
+
 const NAMESPACES = ["pid", "mount", "ipc", "uts", "network", "cgroup", "user"];
 
 export interface BundleOptions {
@@ -61,14 +75,14 @@ export interface BundleOptions {
 export function bundleConfig(launch: CopyLaunch, options: BundleOptions): object {
   const { boot } = launch;
   if (boot.kind !== "rootfs" || boot.command.length === 0) throw noCommand();
-  const { rootPath: path, cgroupPath: cgroupsPath, ids, consolePath } = options;
+  const { rootPath: path, cgroupPath: cgroupsPath, ids } = options;
   const idMap = { containerID: 0, hostID: ids.firstId, size: ids.count };
   return {
     ociVersion: "1.0.2",
-    hostname: launch.guestUid,
+    hostname: launch.hostName ?? launch.guestUid,
     root: { path, readonly: false },
     process: processOf(launch, boot.command, options.openFilesMax),
-    mounts: consolePath === undefined ? MOUNTS : [...MOUNTS, ...systemdMounts(consolePath)],
+    mounts: mountsOf(launch, options),
     linux: {
       cgroupsPath,
       namespaces: NAMESPACES.map((type) => ({ type })),
@@ -145,15 +159,29 @@ const MOUNTS = [
   mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
 ];
 
+function mountsOf({ seed, disks }: CopyLaunch, { consolePath }: BundleOptions): readonly object[] {
+  return [
+    ...MOUNTS,
+    ...(consolePath === undefined ? [] : systemdMounts(consolePath)),
+    ...(seed === undefined ? [] : [bind(SEED, SEED_PLACE, "ro", "nodev", "noexec")]),
+    ...disks.map(({ name }, index) => bind(diskMountPoint(index), diskPlace(name), "nodev")),
+  ];
+}
+
 /** What systemd mounts by itself where it may: here it may not. */
 function systemdMounts(consolePath: string): readonly object[] {
-  const console = { destination: "/dev/console", type: "bind", source: consolePath };
   return [
     mount("/run", "tmpfs", "nosuid,nodev,mode=755"),
     mount("/run/lock", "tmpfs", "nosuid,nodev,noexec,mode=1777,size=5m"),
     mount("/sys/fs/cgroup", "cgroup2", "nosuid,noexec,nodev"),
-    { ...console, options: ["bind", "nosuid", "noexec"] },
+    bind(consolePath, "/dev/console", "noexec"),
   ];
+}
+
+/** A name inside the copy's directory, or an absolute path. */
+function bind(source: string, destination: string, ...how: readonly string[]): object {
+  const options = ["bind", "nosuid", ...how];
+  return { destination, type: "bind", source, options };
 }
 
 function mount(destination: string, type: string, options: string): object {

@@ -13,6 +13,7 @@ import {
   type EngineCopy,
   type ExecOutput,
   type ExecRequest,
+  isSameDisks,
   type LaunchSize,
   type Logger,
   noDiskHotplug,
@@ -94,14 +95,15 @@ export class ContainerCopy implements EngineCopy {
     await veth.limit(resources.limits);
   }
 
-  /** @throws `precondition`: it has none, and its engine refused to launch one with some. */
+  /** @throws `precondition` for others than those that it was launched with. */
   setDisks(disks: readonly CopyDisk[]): Promise<void> {
-    if (disks.length === 0) return Promise.resolve();
+    const { launched } = this.#parts;
+    if (isSameDisks(disks, launched.disks)) return Promise.resolve();
     return Promise.reject(noDiskHotplug());
   }
 
   takeSnapshot(): Promise<never> {
-    return Promise.reject(noSnapshots("a container has no disk of its own"));
+    return Promise.reject(noSnapshots("what a container writes is not kept in layers"));
   }
 
   removeSnapshot(): Promise<void> {

@@ -4,16 +4,24 @@
  * path.
  */
 import { execFile } from "node:child_process";
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { type CopyRef, type LaunchSize, unavailable } from "@innkeeper/core";
+import {
+  type CopyDisk,
+  type CopyRef,
+  type LaunchSize,
+  type SeedFile,
+  unavailable,
+} from "@innkeeper/core";
 import { copyName } from "../copy-name.js";
+import type { IdRange } from "../guest-ids.js";
 import { type ProcessEnd, parseEnd } from "./exit-reason.js";
 import { HOLDER_FILES } from "./holder-script.js";
 import type { Runtime } from "./runtimes.js";
 
 /** Names inside the directory, beside the holder's own. */
+export const SEED = "seed";
 const ERRORS = "errors";
 const CONFIG = "config.json";
 const LAUNCHED = "launched.json";
@@ -24,6 +32,8 @@ export interface Launched extends LaunchSize {
   readonly runtime: Runtime;
   /** First of its user ids on the host; undefined = the copy is of an older agent. */
   readonly firstId?: number;
+  /** Absent = none, as in all copies of old. */
+  readonly disks?: readonly Pick<CopyDisk, "name" | "sizeMib">[];
   /** Its first process is systemd, on a terminal. */
   readonly isSystemd?: boolean;
 }
@@ -52,6 +62,16 @@ export class ContainerDirectory {
     await mkdir(this.path, { recursive: true, mode: 0o700 });
     await writeFile(this.file(CONFIG), JSON.stringify(made.config), { mode: 0o600 });
     await writeFile(this.file(LAUNCHED), JSON.stringify(made.launched));
+  }
+
+  /** For the container's root to read, and nobody else. */
+  async makeSeed(files: readonly SeedFile[], { firstId }: IdRange): Promise<void> {
+    await mkdir(this.file(SEED), { mode: 0o700 });
+    for (const { name, bytes } of files) {
+      await writeFile(this.file(path.join(SEED, name)), bytes, { mode: 0o600 });
+      await chown(this.file(path.join(SEED, name)), firstId, firstId);
+    }
+    await chown(this.file(SEED), firstId, firstId);
   }
 
   /** Undefined where the agent ended before it could note it: nothing runs there. */

@@ -21,13 +21,13 @@ import { GuestIds, type IdRange } from "../guest-ids.js";
 import { whyNoNetLimit } from "../net-limit.js";
 import { sweepOrphanGroups } from "../orphan-groups.js";
 import { roundedStart } from "../rounded-start.js";
-import { bundleConfig } from "./bundle.js";
+import { bundleConfig, diskMountPoint } from "./bundle.js";
 import { Cgroup, canLimitSwap } from "./cgroup.js";
 import { ContainerCopy, cannotMove } from "./container-copy.js";
 import { ContainerDirectory, type Launched } from "./container-directory.js";
 import { leadPorts } from "./container-network.js";
 import { ContainerVeth } from "./container-veth.js";
-import { Holder, type HolderTerminal, NO_HOLDER } from "./holder.js";
+import { Holder, type HolderDisk, type HolderTerminal, NO_HOLDER } from "./holder.js";
 import { openFilesMax } from "./open-files.js";
 import { type HostMeans, type Probed, probeMeans, whyNoNetwork } from "./probe.js";
 import { RootfsStore, type RootStorage } from "./rootfs-store.js";
@@ -180,8 +180,11 @@ class ContainerEngine implements Engine {
       const options = { rootPath, cgroupPath, ids: own, ...host, ...terminal };
       const config = bundleConfig(launch, options);
       const { vcpuCount, memoryMib } = launch;
-      const launched = { runtime, vcpuCount, memoryMib, firstId: own.firstId, isSystemd };
+      const disks = launch.disks.map(({ name, sizeMib }) => ({ name, sizeMib }));
+      const size = { vcpuCount, memoryMib };
+      const launched = { runtime, ...size, firstId: own.firstId, isSystemd, disks };
       await directory.make({ config, launched });
+      if (launch.seed !== undefined) await directory.makeSeed(launch.seed, own);
       const diskMib = this.#diskMibOf(launch, storage);
       await this.#roots.provide(directory, rootfsOf(launch), { storage, own, diskMib });
       await mkdir(rootPath, { recursive: true, mode: 0o755 });
@@ -191,6 +194,7 @@ class ContainerEngine implements Engine {
         ...{ directory, runtime, rootPath, isOverlay: storage === "overlay", hasNetwork, clock },
         ids: { own, ofImages: this.#ids.ofImages },
         terminal: isSystemd ? await makeTerminal(cgroup, own) : undefined,
+        disks: await mountPointsOf(launch, storage),
       });
       if (hasNetwork) await leadPorts(directory, forwards, this.options.forwardHost ?? LOCAL);
       if (holder !== undefined) await this.#connect(launch, directory);
@@ -245,7 +249,7 @@ class ContainerEngine implements Engine {
 function refuseWhatItCannot(launch: CopyLaunch): void {
   if (launch.mode !== "container") throw noSuchMode(launch.mode);
   if (launch.isIncoming) throw cannotMove(launch);
-  if (launch.disks.length > 0) throw noDisks(launch.disks.length);
+  for (const { format } of launch.disks) if (format !== "raw") throw noFileSystem(format);
   rootfsOf(launch);
 }
 
@@ -257,6 +261,20 @@ function rootfsOf({ boot }: CopyLaunch): string {
 async function makeTerminal(cgroup: Cgroup, own: IdRange): Promise<HolderTerminal> {
   await writeFile(CONSOLE_PATH, "", { flag: "a" });
   return { path: CONSOLE_PATH, groupFile: cgroup.delegate(own) };
+}
+
+/** @throws `precondition` where the host cannot mount them as the container's own. */
+async function mountPointsOf(
+  { disks }: CopyLaunch,
+  storage: RootStorage,
+): Promise<readonly HolderDisk[]> {
+  if (disks.length > 0 && storage === "plain") throw noMappedMounts(disks.length);
+  return await Promise.all(
+    disks.map(async ({ path }, index) => {
+      await mkdir(diskMountPoint(index), { recursive: true, mode: 0o755 });
+      return { path, mountPoint: diskMountPoint(index) };
+    }),
+  );
 }
 
 /** Ends at once, when it runs at all. */
@@ -281,6 +299,11 @@ function noSuchMode(mode: string) {
 const DISK_UNLIMITED =
   "container: what guests write is not limited: this host mounts no images with other user ids";
 
+function noMappedMounts(count: number) {
+  const message = "this node gives containers no disks: it mounts nothing with other user ids";
+  return precondition("DISKS_NOT_SUPPORTED", message, { disks: String(count) });
+}
+
 function diskNotLimited(diskMib: number) {
   const message = `this node cannot hold a container to ${diskMib} MiB: ${DISK_UNLIMITED}`;
   return precondition("DISKS_NOT_SUPPORTED", message, { diskMib: String(diskMib) });
@@ -291,9 +314,9 @@ function noBridge({ guestUid }: CopyRef) {
   return precondition("NO_BRIDGE", message, { guestUid });
 }
 
-function noDisks(count: number) {
-  const message = "a container has no disks of its own yet: its files live on its node";
-  return precondition("DISKS_NOT_SUPPORTED", message, { disks: String(count) });
+function noFileSystem(format: string) {
+  const message = "a container has no driver for a disk: it needs a file system in a raw file";
+  return precondition("DISKS_NOT_SUPPORTED", message, { format });
 }
 
 function notBootable(kind: string) {

@@ -15,14 +15,19 @@
  * ARGV: name of the container, runtime, where to mount, 1 for an overlay or 0 for a plain
  * directory, the program that makes its network or nothing, the first user id of the images and
  * that of the container, where to mount its terminal or nothing, the list of processes of a control
- * group that it is to begin in or nothing. Standard output: the process id of the guest's first
+ * group that it is to begin in or nothing, and for each of its disks the file and where to mount
+ * it. Standard output: the process id of the guest's first
  * process in one line, once it runs.
  *
  * What the container prints comes through a pipe, or through a terminal if it has one; what the
  * runtime complains about goes to the file of errors, to which the container has no way.
  *
  * An overlay has the image below, mounted so that its files belong to the container's ids, and
- * above it a file system in a file, which is as large as what the container may write.
+ * above it a file system in a file, which is as large as what the container may write. Its disks
+ * are mounted so that what belongs to its root belongs to the first id in the file: its ids are
+ * others each time.
+ *
+ * H4 Two holders never have one disk.
  */
 
 /** Names inside the copy's directory that the holder knows. */
@@ -55,11 +60,12 @@ export const HOLDER_TITLE = "innkeeper-holder";
 export const HOLDER_SCRIPT = String.raw`
 use strict;
 use warnings;
-use Fcntl ();
+use Fcntl (":flock");
 use POSIX ();
 
 my ($name, $runtime, $rootfs, $is_overlay, $network, $image_id, $own_id) = splice @ARGV, 0, 7;
-my ($console, $group) = @ARGV;
+my ($console, $group, @disks) = @ARGV;
+my @held;
 my %SYSCALL = (prctl => 157, mount => 165, unshare => 272);
 @SYSCALL{"open_tree", "move_mount", "mount_setattr"} = (428, 429, 442);
 my ($NEW_USERS, $IDS, $HERE, $EMPTY_PATH) = (0x10000000, 65536, -100, 0x1000);
@@ -76,8 +82,9 @@ sub call {
   die "$what: $!\n" if syscall($SYSCALL{$what}, @args) < 0;
 }
 
-# A user namespace in which what the images own is the container's.
+# A user namespace in which what begins at an id is the container's.
 sub id_map {
+  my ($from) = @_;
   pipe my $is_apart, my $apart or die "pipe: $!\n";
   pipe my $is_mapped, my $mapped or die "pipe: $!\n";
   my $child = fork // die "fork: $!\n";
@@ -92,7 +99,7 @@ sub id_map {
   sysread $is_apart, my $end, 1;
   for my $map ("uid_map", "gid_map") {
     open my $to, ">", "/proc/$child/$map" or die "$map: $!\n";
-    syswrite $to, "$image_id $own_id $IDS\n" or die "$map: $!\n";
+    syswrite $to, "$from $own_id $IDS\n" or die "$map: $!\n";
   }
   open my $namespace, "<", "/proc/$child/ns/user" or die "user namespace: $!\n";
   close $mapped;
@@ -100,14 +107,15 @@ sub id_map {
   return $namespace;
 }
 
-sub mount_image {
-  my ($lower, $image, $empty) = ("lower", "image", "");
-  my $namespace = id_map();
-  my $tree = syscall($SYSCALL{open_tree}, $HERE, $lower, $CLONE_AND_CLOSE);
+sub mount_mapped {
+  my ($from, $first_id, $to) = @_;
+  my $empty = "";
+  my $namespace = id_map($first_id);
+  my $tree = syscall($SYSCALL{open_tree}, $HERE, $from, $CLONE_AND_CLOSE);
   die "open_tree: $!\n" if $tree < 0;
   my $attributes = pack "QQQQ", $MAP_IDS, 0, 0, fileno $namespace;
   call("mount_setattr", $tree, $empty, $EMPTY_PATH, $attributes, length $attributes);
-  call("move_mount", $tree, $empty, $HERE, $image, $FROM_EMPTY_PATH);
+  call("move_mount", $tree, $empty, $HERE, $to, $FROM_EMPTY_PATH);
   POSIX::close($tree);
 }
 
@@ -119,6 +127,16 @@ sub mount_disk {
   chown $own_id, $own_id, "disk/upper" or die "disk/upper: $!\n";
 }
 
+sub mount_data {
+  my ($file, $to) = @_;
+  open my $held, "+<", $file or die "$file: $!\n";
+  flock $held, Fcntl::LOCK_EX() | Fcntl::LOCK_NB() or die "another container has the disk\n";
+  push @held, $held;
+  my $how = "loop,nosuid,nodev,noatime,discard,noinit_itable,errors=remount-ro";
+  system("mount", "-n", "-o", $how, $file, $to) == 0 or die "a disk cannot be mounted\n";
+  mount_mapped($to, 0, $to);
+}
+
 sub mount_root {
   my ($none, $all) = ("none", "/");
   call("unshare", $NEW_MOUNTS);
@@ -126,8 +144,9 @@ sub mount_root {
   my $layers = "lowerdir=image,upperdir=disk/upper,workdir=disk/work";
   my ($type, $plain) = ("overlay", "root");
   return call("mount", $plain, $rootfs, 0, $BIND, 0) unless $is_overlay;
-  mount_image();
+  mount_mapped("lower", $image_id, "image");
   mount_disk();
+  mount_data(splice @disks, 0, 2) while @disks;
   call("mount", $type, $rootfs, $type, $NO_SUID_NO_DEVICES, $layers);
 }
 

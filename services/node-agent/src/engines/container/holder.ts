@@ -24,6 +24,12 @@ export interface HolderTerminal {
   readonly groupFile: string;
 }
 
+/** A file system in a file, and where it is mounted: in the holder's mount namespace only. */
+export interface HolderDisk {
+  readonly path: string;
+  readonly mountPoint: string;
+}
+
 export interface HolderStart {
   readonly directory: ContainerDirectory;
   readonly runtime: Runtime;
@@ -36,6 +42,7 @@ export interface HolderStart {
   readonly hasNetwork?: boolean;
   /** Its input and output are a terminal; undefined = pipes. */
   readonly terminal?: HolderTerminal | undefined;
+  readonly disks?: readonly HolderDisk[];
   readonly clock: Clock;
 }
 
@@ -103,10 +110,12 @@ export class Holder {
 
 function argumentsOf(start: HolderStart): readonly string[] {
   const { directory, runtime, rootPath, isOverlay, hasNetwork, ids, terminal } = start;
+  const disks = (start.disks ?? []).flatMap(({ path, mountPoint }) => [path, mountPoint]);
   const network = hasNetwork === true ? NETWORK_PROGRAM : "";
   const firstIds = [ids.ofImages, ids.own].map(({ firstId }) => String(firstId));
   const root = [directory.name, runtime, rootPath, isOverlay ? "1" : "0"];
-  return [...root, network, ...firstIds, terminal?.path ?? "", terminal?.groupFile ?? ""];
+  const first = [terminal?.path ?? "", terminal?.groupFile ?? ""];
+  return [...root, network, ...firstIds, ...first, ...disks];
 }
 
 /** A pipe without a writer is at its end; one with a silent writer is not. */

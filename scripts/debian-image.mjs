@@ -151,7 +151,7 @@ function installSystem(root) {
 }
 
 function installServices(root) {
-  const services = ["guest-agent-serial", "nocloud"];
+  const services = ["guest-agent-serial", "nocloud", "nocloud-script"];
   for (const name of services) {
     const unit = `${name}.service`;
     copyFileSync(recipe("debian", unit), path.join(root, "etc/systemd/system", unit));

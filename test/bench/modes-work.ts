@@ -1,80 +1,111 @@
 /**
- * The work that every mode does, as one shell script: `bench NAME VALUE` for each thing measured,
- * in hundredths of a second by the guest's own clock, then `bench done`.
+ * The work that every mode does, as one shell script that brings its own program
+ * (`modes-work.S`): `bench NAME VALUE` for each thing measured, then `bench done`. Values are
+ * nanoseconds by the guest's own clock.
  */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
 
-export const LOOPS = 300_000;
 export const DISK_MIB = 256;
-export const SMALL_READS = 10_000;
-export const NET_MIB = 64;
+/** Blocks of 64 KiB that the server sends to each that asks: 64 MiB. */
+export const NET_BLOCKS = 1024;
+const NET_MIB = NET_BLOCKS / 16;
+const ROUNDS = 100_000_000;
+const RANDOM_READS = 10_000;
+const PINGS = 5_000;
+/** Seconds until a guest must have its address. */
+const WAITS_MAX = 15;
+const DEPTH = 8;
+/** The first 4 KiB blocks of the disk: as much as was written. */
+const BLOCKS = DISK_MIB * 256;
 
 export interface WorkPlace {
   /** A disk, or a file on one; 256 MiB of it are written. */
   readonly disk: string;
-  /** host:port where 64 MiB are fetched from by HTTP; empty = the guest reaches nothing. */
-  readonly server: string;
+  /** Address and port of the program's server; undefined = nothing is reached. */
+  readonly server: string | undefined;
   /** Where the lines go; empty = standard output. */
   readonly output: string;
+  /** Where the program is put. */
+  readonly program: string;
 }
 
-export function workScript({ disk, server, output }: WorkPlace): string {
+/** Made of its source in the given directory; the same bytes for the host and all guests. */
+export function buildProgram(directory: string): string {
+  const [object, program] = ["work.o", "work"].map((name) => path.join(directory, name));
+  if (object === undefined || program === undefined) throw new Error("there are two names");
+  execFileSync("as", ["--64", "-o", object, path.resolve("test/bench/modes-work.S")]);
+  execFileSync("ld", ["-m", "elf_x86_64", "-static", "-s", "-o", program, object]);
+  return program;
+}
+
+export function workScript(built: string, { disk, server, output, program }: WorkPlace): string {
+  const packed = gzipSync(readFileSync(built)).toString("base64");
+  const reach = server === undefined ? "" : networkPart(server);
   return `#!/bin/sh
-exec 2>/dev/null
 ${output === "" ? "" : `exec >${output}`}
-now() { read -r up rest </proc/uptime; echo "\${up%.*}\${up#*.}"; }
-measure() {
-  name=$1; shift; from=$(now); "$@" >/dev/null && echo "bench $name $(($(now) - from))"
-}
-loops() { i=0; while [ $i -lt ${LOOPS} ]; do i=$((i + 1)); done; }
+exec 2>/dev/null
 echo "bench begins 0"
-for wait in 1 2 3 4 5 6 7 8 9 10; do [ -e ${disk} ] && break; sleep 1; done
-measure cpu loops
-measure write dd if=/dev/zero of=${disk} bs=1048576 count=${DISK_MIB} oflag=direct conv=notrunc
-measure read dd if=${disk} of=/dev/null bs=1048576 count=${DISK_MIB} iflag=direct
-measure small dd if=${disk} of=/dev/null bs=4096 count=${SMALL_READS} iflag=direct
-fetch() {
-  if command -v wget >/dev/null; then wget -q -O /dev/null http://${server}/ && return; fi
-  bash -c '
-    exec 3<>/dev/tcp/${server.replace(":", "/")}
-    echo "GET / HTTP/1.0" >&3; echo >&3; cat <&3
-  '
+w=${program}
+echo ${packed} | base64 -d | gunzip >$w
+chmod 700 $w
+measure() { name=$1; shift; taken=$($w "$@") && echo "bench $name $taken"; }
+now() { read -r up rest </proc/uptime; echo "\${up%.*}\${up#*.}"; }
+copy() {
+  name=$1; shift; from=$(now); dd bs=1048576 count=${DISK_MIB} "$@"
+  echo "bench $name $((($(now) - from) * 10000000))"
 }
-if [ -n "${server}" ]; then
-  for wait in 1 2 3 4 5 6 7 8 9 10; do
-    grep -q "[^0-9]00000000[^0-9]" /proc/net/route && break
-    sleep 1
-  done
-  measure net fetch
-fi
+for wait in 1 2 3 4 5 6 7 8 9 10; do [ -e ${disk} ] && break; sleep 1; done
+measure cpu c ${ROUNDS}
+measure memory m ${ROUNDS / 4}
+copy write if=/dev/zero of=${disk} oflag=direct conv=notrunc
+copy read if=${disk} of=/dev/null iflag=direct
+measure random r ${disk} ${BLOCKS} ${RANDOM_READS} 1
+measure deep r ${disk} ${BLOCKS} ${RANDOM_READS} ${DEPTH}
+${reach}
 echo "bench done 0"
 `;
 }
 
-/** What the script said, in hundredths of a second; what failed is not there. */
+function networkPart(server: string): string {
+  const waits = Array.from({ length: WAITS_MAX }, (_, index) => index).join(" ");
+  return `for wait in ${waits}; do $w p ${server} 1 && break; sleep 1; done
+measure net f ${server}
+measure ping p ${server} ${PINGS}`;
+}
+
+/** What the script said, in nanoseconds; what failed is not there. */
 export function saidIn(text: string): ReadonlyMap<string, number> {
   const lines = text.matchAll(/^bench ([a-z]+) (\d+)\s*$/gm);
   return new Map([...lines].map(([, name = "", value]) => [name, Number(value)]));
 }
 
-export interface WorkFigures {
-  readonly cpuLoopsPerSecond: number | undefined;
-  readonly diskWriteMibPerSecond: number | undefined;
-  readonly diskReadMibPerSecond: number | undefined;
-  /** 4 KiB, one after the other. */
-  readonly diskReadsPerSecond: number | undefined;
-  readonly netMibPerSecond: number | undefined;
-}
+/** What is measured: its name among the results, its unit, and how it follows from the time. */
+export const FIGURES = {
+  cpu: figure("cpu", "million rounds/s", (seconds) => ROUNDS / 1e6 / seconds),
+  memory: figure("cpu-memory", "million rounds/s", (seconds) => ROUNDS / 4e6 / seconds),
+  write: figure("disk-write", "MiB/s", (seconds) => DISK_MIB / seconds),
+  read: figure("disk-read", "MiB/s", (seconds) => DISK_MIB / seconds),
+  random: figure("disk-4k-random", "reads/s", (seconds) => RANDOM_READS / seconds),
+  deep: figure(`disk-4k-random-depth-${DEPTH}`, "reads/s", (seconds) => RANDOM_READS / seconds),
+  net: figure("net", "MiB/s", (seconds) => NET_MIB / seconds),
+  ping: figure("net-latency", "us", (seconds) => (seconds * 1e6) / PINGS),
+} as const;
+
+export type FigureKey = keyof typeof FIGURES;
+export type WorkFigures = Partial<Readonly<Record<FigureKey, number>>>;
 
 export function figuresOf(said: ReadonlyMap<string, number>): WorkFigures {
-  const rate = (name: string, amount: number): number | undefined => {
-    const hundredths = said.get(name);
-    return hundredths === undefined ? undefined : (100 * amount) / Math.max(1, hundredths);
-  };
-  return {
-    cpuLoopsPerSecond: rate("cpu", LOOPS),
-    diskWriteMibPerSecond: rate("write", DISK_MIB),
-    diskReadMibPerSecond: rate("read", DISK_MIB),
-    diskReadsPerSecond: rate("small", SMALL_READS),
-    netMibPerSecond: rate("net", NET_MIB),
-  };
+  const figures: Partial<Record<FigureKey, number>> = {};
+  for (const key of Object.keys(FIGURES) as FigureKey[]) {
+    const nanoseconds = said.get(key);
+    if (nanoseconds) figures[key] = FIGURES[key].of(nanoseconds / 1e9);
+  }
+  return figures;
+}
+
+function figure(name: string, unit: string, of: (seconds: number) => number) {
+  return { name, unit, of };
 }

@@ -1,14 +1,13 @@
 /**
  * The modes against each other and against the bare host: the same script in each
- * (`modes-work.ts`), time from the request until its first line, memory of the host that an idle
- * guest holds. `full` boots the Debian disk with systemd, the others the small Linux image or root
- * file system; so start times compare ways to boot as well as modes. Processors are measured by a
- * loop in the shell.
+ * (`modes-work.ts`), time from the request until its first line, memory of the host that a guest
+ * takes. `full` boots the Debian disk with systemd, the others the small Linux image or root file
+ * system; so start times compare ways to boot as well as modes.
  */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -20,13 +19,18 @@ import {
 } from "@innkeeper/client";
 import type { Mode } from "@innkeeper/core";
 import { MODE_TO_PROTO } from "@innkeeper/core/wire";
-import { Guest } from "@innkeeper/proto/innkeeper/v1/guest";
+import { Guest, NetworkKind } from "@innkeeper/proto/innkeeper/v1/guest";
 import { ClusterProcesses } from "../../packages/cli/src/demo/cluster-processes.js";
 import { finished } from "../../packages/cli/src/demo/guests.js";
+import { type HostMemory, hostMemory } from "./modes-memory.js";
+import { BRIDGE, BRIDGE_ADDRESS, isInside, runInside } from "./modes-namespace.js";
 import {
+  buildProgram,
   DISK_MIB,
+  FIGURES,
+  type FigureKey,
   figuresOf,
-  NET_MIB,
+  NET_BLOCKS,
   saidIn,
   type WorkFigures,
   workScript,
@@ -34,33 +38,40 @@ import {
 import { againstBaseline, type Bench, type BenchResult } from "./report.js";
 import { median, rounded } from "./statistics.js";
 
-const ROUNDS = 2;
+const ROUNDS = 3;
 const MEMORY_MIB = 256;
 const HOST_MEMORY_MIB = 8192;
 const PATIENCE_MS = 300_000;
-/** Where guests on user-mode networks reach the host. */
-const HOST_IN_GUEST = "10.0.2.2";
 const IMAGES = ["linux", "rootfs", "debian"];
 
 interface Place {
   readonly mode: Mode;
   readonly image: string;
   readonly disk: string;
+  readonly output: string;
+  /** What a guest prints that has nothing to do. */
+  readonly idleSign: string;
   /** Size, and a blank disk where it can have one. */
   readonly spec: object;
 }
 
 const SMALL_DISK = { cpuMillis: 2000, memoryMib: MEMORY_MIB, diskMib: DISK_MIB };
 const NO_DISK = { ...SMALL_DISK, diskMib: 0 };
+const UP = "innkeeper-guest: up";
+const BLOCK_DISK = { disk: "/dev/vda", output: "/dev/console", idleSign: UP };
 
 const PLACES: readonly Place[] = [
-  { mode: "container", image: "rootfs", disk: "/work", spec: { resources: NO_DISK } },
-  { mode: "paravirt", image: "linux", disk: "/dev/vda", spec: { resources: SMALL_DISK } },
-  { mode: "hybrid", image: "linux", disk: "/dev/vda", spec: { resources: SMALL_DISK } },
   {
-    mode: "full",
-    image: "debian",
-    disk: "/dev/sdb",
+    ...{ mode: "container", image: "rootfs", output: "", idleSign: UP },
+    disk: "/mnt/work/file",
+    // A file system takes some of its disk.
+    spec: { resources: NO_DISK, dataDisks: [{ name: "work", sizeMib: DISK_MIB + 64 }] },
+  },
+  { mode: "paravirt", image: "linux", ...BLOCK_DISK, spec: { resources: SMALL_DISK } },
+  { mode: "hybrid", image: "linux", ...BLOCK_DISK, spec: { resources: SMALL_DISK } },
+  {
+    ...{ mode: "full", image: "debian", output: "/dev/console", idleSign: " login: " },
+    disk: "/dev/disk/by-id/ata-QEMU_HARDDISK_work",
     spec: { resources: NO_DISK, dataDisks: [{ name: "work", sizeMib: DISK_MIB }] },
   },
 ];
@@ -73,25 +84,32 @@ interface Round {
 
 interface Cluster {
   readonly client: InnkeeperClient;
-  /** host:port, as guests see it. */
-  readonly server: string;
+  readonly processes: ClusterProcesses;
+  /** Address and port, as the host and guests see it; undefined = there is no bridge. */
+  readonly server: string | undefined;
+  readonly program: string;
   readonly directory: string;
 }
 
 export const modes: Bench = {
   name: "modes",
   about: "full, hybrid, paravirt, container and the bare host: start, processors, disk, network",
-  run: (say) => withCluster((cluster) => measureAll(cluster, say)),
+  run: async (say) => {
+    const inside = isInside() ? undefined : await runInside("modes");
+    return inside ?? (await withCluster((cluster) => measureAll(cluster, say)));
+  },
 };
 
 async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(path.join(tmpdir(), "innkeeper-bench-"));
   const processes = new ClusterProcesses({ directory, searchPath: process.env["PATH"] ?? "" });
-  const server = await serve();
+  const program = buildProgram(directory);
+  const served = isInside() ? await serve(program) : undefined;
   try {
     const controller = await processes.startController();
     const offered = { INN_CPU_MILLIS: "8000", INN_MEMORY_MIB: "8192", INN_DISK_MIB: "8192" };
-    await processes.startAgent("n1", controller.address, offered);
+    const bridge = isInside() ? { INN_BRIDGE: BRIDGE } : {};
+    await processes.startAgent("n1", controller.address, { ...offered, ...bridge });
     const client = createClient(controller.address);
     for (const image of IMAGES) {
       await importImage(
@@ -99,27 +117,42 @@ async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T
         await readImageSource(path.resolve(`images/build/${image}/image.json`)),
       );
     }
-    const { port } = server.address() as AddressInfo;
-    const result = await work({ client, server: `${HOST_IN_GUEST}:${port}`, directory });
+    const server = served?.address;
+    const result = await work({ client, processes, server, program, directory });
     client.close();
     return result;
   } finally {
-    server.close();
+    served?.child.kill();
     await processes.endEverything();
     rmSync(directory, { recursive: true });
   }
 }
 
-async function serve(): Promise<Server> {
-  const body = Buffer.alloc(NET_MIB * 2 ** 20);
-  const server = createServer((_, response) => response.end(body));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
+async function serve(program: string): Promise<{ child: ChildProcess; address: string }> {
+  const port = await freePort();
+  const child = spawn(program, ["s", String(port), String(NET_BLOCKS)]);
+  await once(child.stdout, "data");
+  return { child, address: `${BRIDGE_ADDRESS} ${port}` };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, BRIDGE_ADDRESS);
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("a port has a number");
+  return address.port;
 }
 
 async function measureAll(cluster: Cluster, say: (line: string) => void): Promise<BenchResult[]> {
   const bare: WorkFigures[] = [];
   const rounds = new Map<Mode, Round[]>(PLACES.map(({ mode }) => [mode, []]));
+  const idle = new Map<Mode, HostMemory>();
+  for (const place of PLACES) {
+    say(`memory: ${place.mode}`);
+    idle.set(place.mode, await idleMemory(cluster, place));
+  }
   for (let round = 1; round <= ROUNDS; round += 1) {
     say(`round ${round} of ${ROUNDS}: the bare host`);
     bare.push(await onHost(cluster));
@@ -129,44 +162,64 @@ async function measureAll(cluster: Cluster, say: (line: string) => void): Promis
     }
   }
   const baseline = middle(bare);
-  const ours = PLACES.flatMap(({ mode }) => resultsOf(mode, rounds.get(mode) ?? [], baseline));
+  const ours = PLACES.flatMap(({ mode }) => [
+    ...resultsOf(mode, rounds.get(mode) ?? [], baseline),
+    ...memoryOf(mode, idle.get(mode)),
+  ]);
   return [...Object.entries(baseline).flatMap((each) => rowOf("bare", each)), ...ours];
 }
 
-async function onHost({ directory, server }: Cluster): Promise<WorkFigures> {
-  const disk = path.join(directory, "work");
+async function onHost({ directory, program: built, server }: Cluster): Promise<WorkFigures> {
+  const disk = path.join(directory, "work-disk");
   writeFileSync(disk, "");
   truncateSync(disk, DISK_MIB * 2 ** 20);
   const script = path.join(directory, "work.sh");
-  const own = server.replace(HOST_IN_GUEST, "127.0.0.1");
-  writeFileSync(script, workScript({ disk, server: own, output: "" }));
+  const program = path.join(directory, "work-here");
+  writeFileSync(script, workScript(built, { disk, server, output: "", program }));
   const { stdout } = await promisify(execFile)("sh", [script]);
+  rmSync(disk);
   return figuresOf(saidIn(stdout));
 }
 
 async function inGuest(cluster: Cluster, place: Place, id: string): Promise<Round> {
-  const { client } = cluster;
-  const isContainer = place.mode === "container";
-  const output = isContainer ? "" : "/dev/console";
-  const server = isContainer ? "" : cluster.server;
-  const script = workScript({ disk: place.disk, server, output });
-  const seed = { userData: Buffer.from(script) };
-  const spec = { imageId: place.image, mode: MODE_TO_PROTO[place.mode], ...place.spec };
-  const guest = Guest.fromPartial({ id, spec: isContainer ? spec : { ...spec, seed } });
+  const { client, server } = cluster;
+  const where = { disk: place.disk, output: place.output, server, program: "/bench-work" };
+  const script = workScript(cluster.program, where);
   const askedMs = performance.now();
-  const { operation } = await client.guests.createGuest({ guest, requestId: "" });
-  await finished(client, operation);
-  const sign = isContainer ? "innkeeper-guest: up" : "bench begins";
-  await untilConsole(client, id, sign);
+  await begin(cluster, place, { id, seed: { userData: Buffer.from(script) } });
+  await untilConsole(client, id, "bench begins");
   const startMs = performance.now() - askedMs;
-  const said = isContainer ? await execScript(client, id, script) : await workOf(client, id);
+  const said = await untilConsole(client, id, "bench done");
   const usage = await client.guests.getGuestUsage({ projectId: "", guestId: id });
-  await client.guests.deleteGuest({ projectId: "", guestId: id, requestId: "" });
+  await end(client, id);
   return { startMs, hostMemoryMib: usage.usage?.memoryMib ?? 0, figures: figuresOf(saidIn(said)) };
 }
 
-function workOf(client: InnkeeperClient, id: string): Promise<string> {
-  return untilConsole(client, id, "bench done");
+async function idleMemory(cluster: Cluster, place: Place): Promise<HostMemory> {
+  const id = `${place.mode}-idle`;
+  await begin(cluster, place, { id });
+  await untilConsole(cluster.client, id, place.idleSign);
+  const memory = hostMemory(cluster.processes.allGuestProcesses(), MEMORY_MIB);
+  await end(cluster.client, id);
+  return memory;
+}
+
+async function begin(
+  { client, server }: Cluster,
+  { image: imageId, mode, spec }: Place,
+  rest: { readonly id: string; readonly seed?: { readonly userData: Buffer } },
+): Promise<void> {
+  const networkKind = server === undefined ? {} : { networkKind: NetworkKind.BRIDGE };
+  const { id, ...seed } = rest;
+  const own = { imageId, mode: MODE_TO_PROTO[mode], ...spec, ...networkKind, ...seed };
+  const guest = Guest.fromPartial({ id, spec: own });
+  const { operation } = await client.guests.createGuest({ guest, requestId: "" });
+  await finished(client, operation);
+}
+
+async function end(client: InnkeeperClient, guestId: string): Promise<void> {
+  const { operation } = await client.guests.deleteGuest({ projectId: "", guestId, requestId: "" });
+  await finished(client, operation);
 }
 
 /** All that the console said, once it says this. */
@@ -174,67 +227,54 @@ async function untilConsole(client: InnkeeperClient, id: string, sign: string): 
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const request = { projectId: "", guestId: id, follow: true };
   let text = "";
-  for await (const { data } of client.guests.readConsole(request, signal)) {
-    text += Buffer.from(data).toString("latin1");
-    if (text.includes(sign)) return text;
+  try {
+    for await (const { data } of client.guests.readConsole(request, signal)) {
+      text += Buffer.from(data).toString("latin1");
+      if (text.includes(sign)) return text;
+    }
+  } catch (error) {
+    throw new Error(`${id} did not say ${sign}; it said: ${text.slice(-2000)}`, { cause: error });
   }
-  throw new Error(`the console of ${id} ended before it said ${sign}`);
+  throw new Error(`the console of ${id} ended before it said ${sign}: ${text.slice(-2000)}`);
 }
-
-async function execScript(client: InnkeeperClient, id: string, script: string): Promise<string> {
-  const prepare = `dd if=/dev/zero of=/work bs=1048576 count=${DISK_MIB} 2>/dev/null; `;
-  const words = ["/bin/sh", "-c", prepare + script];
-  const command = { words, input: Buffer.alloc(0), timeout: { seconds: 300, nanos: 0 } };
-  let text = "";
-  for await (const { output } of client.guests.execGuest({ projectId: "", guestId: id, command })) {
-    if (output?.output?.$case === "stdout") text += Buffer.from(output.output.value).toString();
-  }
-  return text;
-}
-
-const NAMES: Readonly<Record<keyof WorkFigures, readonly [name: string, unit: string]>> = {
-  cpuLoopsPerSecond: ["cpu-loops", "loops/s"],
-  diskWriteMibPerSecond: ["disk-write", "MiB/s"],
-  diskReadMibPerSecond: ["disk-read", "MiB/s"],
-  diskReadsPerSecond: ["disk-4k-reads", "reads/s"],
-  netMibPerSecond: ["net", "MiB/s"],
-};
 
 function resultsOf(mode: Mode, rounds: readonly Round[], bare: WorkFigures): BenchResult[] {
   const start = rounded(median(rounds.map(({ startMs }) => startMs)));
   const held = rounded(median(rounds.map(({ hostMemoryMib }) => hostMemoryMib)));
-  const density = { name: `density:${mode}`, unit: "guests in 8 GiB" };
   const figures = Object.entries(middle(rounds.map((each) => each.figures)));
   return [
     { name: `start-ms:${mode}`, value: start, unit: "ms" },
     { name: `host-memory:${mode}`, value: held, unit: "MiB" },
-    // Where less than 1 MiB is held, something else is the limit.
-    ...(held < 1 ? [] : [{ ...density, value: Math.floor(HOST_MEMORY_MIB / held) }]),
-    ...figures.flatMap((each) => rowOf(mode, each, bare[each[0] as keyof WorkFigures])),
+    ...figures.flatMap((each) => rowOf(mode, each, bare[each[0] as FigureKey])),
+  ];
+}
+
+function memoryOf(mode: Mode, memory: HostMemory | undefined): BenchResult[] {
+  if (memory === undefined) return [];
+  const { heldMib, overheadMib } = memory;
+  const density = Math.floor(HOST_MEMORY_MIB / heldMib);
+  return [
+    { name: `idle-memory:${mode}`, value: rounded(heldMib), unit: "MiB" },
+    { name: `memory-overhead:${mode}`, value: rounded(overheadMib), unit: "MiB" },
+    { name: `density:${mode}`, value: density, unit: "guests in 8 GiB" },
   ];
 }
 
 function rowOf(
   where: string,
-  [key, value]: readonly [string, number | undefined],
+  [key, value]: readonly [string, number],
   baseline?: number,
 ): BenchResult[] {
-  const [name, unit] = NAMES[key as keyof WorkFigures];
-  if (value === undefined) return [];
+  const { name, unit } = FIGURES[key as FigureKey];
   const row = { name: `${name}:${where}`, value, unit };
   return [baseline === undefined ? row : againstBaseline({ ...row, baseline })];
 }
 
 function middle(all: readonly WorkFigures[]): WorkFigures {
-  const of = (key: keyof WorkFigures): number | undefined => {
+  const figures: Partial<Record<FigureKey, number>> = {};
+  for (const key of Object.keys(FIGURES) as FigureKey[]) {
     const values = all.map((each) => each[key]).filter((each) => each !== undefined);
-    return values.length === 0 ? undefined : rounded(median(values));
-  };
-  return {
-    cpuLoopsPerSecond: of("cpuLoopsPerSecond"),
-    diskWriteMibPerSecond: of("diskWriteMibPerSecond"),
-    diskReadMibPerSecond: of("diskReadMibPerSecond"),
-    diskReadsPerSecond: of("diskReadsPerSecond"),
-    netMibPerSecond: of("netMibPerSecond"),
-  };
+    if (values.length > 0) figures[key] = rounded(median(values));
+  }
+  return figures;
 }

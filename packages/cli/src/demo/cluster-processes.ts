@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { installedFile } from "../cluster/installed-files.js";
@@ -83,14 +83,14 @@ export class ClusterProcesses {
     for (const pid of [...left.flatMap(childrenOf), ...left]) killIfThere(pid);
   }
 
-  /** Processes on this host, other than ours, whose command line names our directory. */
+  /** Processes on this host, other than ours, that name our directory or work below it. */
   leftovers(): number[] {
     return processesNaming(this.directory);
   }
 
   /** Hypervisor processes of one node, by id. */
   guestProcesses(nodeId: string): number[] {
-    return this.allGuestProcesses().filter((pid) => commandLineOf(pid).includes(this.#of(nodeId)));
+    return this.allGuestProcesses().filter((pid) => isAbout(pid, this.#of(nodeId)));
   }
 
   allGuestProcesses(): number[] {
@@ -163,7 +163,20 @@ function processesNaming(text: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^[0-9]+$/.test(name))
     .map(Number)
-    .filter((pid) => pid !== process.pid && commandLineOf(pid).includes(text));
+    .filter((pid) => pid !== process.pid && isAbout(pid, text));
+}
+
+/** QEMU may run as a user who sees no path of ours: it works in the directory of its guest. */
+function isAbout(pid: number, text: string): boolean {
+  return commandLineOf(pid).includes(text) || workOf(pid).includes(text);
+}
+
+function workOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return "";
+  }
 }
 
 function childrenOf(pid: number): number[] {

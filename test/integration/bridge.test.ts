@@ -117,3 +117,32 @@ it("are placed only where there is a bridge, and have no forwards", async () => 
     expect(out).toMatch(/n1 +bridge +it offers no bridge/);
   }, PATIENCE);
 });
+
+it("may begin from a template, with an address of its own", async () => {
+  const cluster: Started = await programs.up("data", [...UP, "--nodes", "1"]);
+  const inn = (...args: readonly string[]) => programs.inn(cluster.address, ...args);
+  const quick = [...SIZE, "--mode", "hybrid", "--start-within", "9s"];
+  const addressOf = async (name: string): Promise<string> => {
+    const { out } = await inn("guest", "get", name);
+    return /ip address +([0-9.]+)\/16/.exec(out)?.[1] ?? "no address";
+  };
+  expect((await inn("guest", "create", "a", ...quick)).code).toBe(0);
+  await vi.waitFor(async () => {
+    expect((await inn("node", "get", "n1")).out).toMatch(/^templates .*128 MiB.*ms$/m);
+  }, PATIENCE);
+  const told = path.join(programs.directory, "user-data");
+  const ping = `ping -c 1 -W 1 ${await addressOf("a")} >/dev/null`;
+  writeFileSync(told, `#!/bin/sh\nuntil ${ping}; do sleep 0.2; done; echo reached >/dev/console\n`);
+  const begun = await inn("guest", "create", "b", ...quick, "--user-data", told);
+  expect(begun.out).toMatch(/from a template on n1/);
+  const address = await addressOf("b");
+  expect(address).not.toBe(await addressOf("a"));
+  await vi.waitFor(async () => {
+    const { out } = await inn("guest", "logs", "b");
+    expect(out).toMatch(/^innkeeper-guest: identity taken/);
+    expect(out).toContain(`innkeeper-guest: network ${address}/16`);
+    expect(out).toMatch(/^reached/m);
+  }, PATIENCE);
+  for (const name of ["a", "b"]) expect((await inn("guest", "delete", name)).code).toBe(0);
+  expect(devices()).toEqual([]);
+});

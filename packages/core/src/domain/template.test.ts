@@ -5,6 +5,7 @@ import { NO_NEEDS } from "./needs.js";
 import { templateChoice } from "./template.js";
 
 const QUICK = { ...NO_NEEDS, startWithinMs: 200 };
+const TOLD = { userDataBase64: "", networkConfigBase64: "eA==" };
 const IMAGE = anImage({ manifest: { takesIdentity: true } });
 
 describe("the choice of a template", () => {
@@ -21,9 +22,15 @@ describe("the choice of a template", () => {
     });
   });
 
+  it("is for a guest on a bridge, which the firmware tells its address", () => {
+    const seed = { ...TOLD, networkConfigBase64: "" };
+    const { spec } = aGuest({ spec: { needs: QUICK, isBridged: true, seed } });
+    expect(templateChoice(spec, IMAGE).why).toBeUndefined();
+  });
+
   it.each([
     [{ needs: NO_NEEDS }, /does not ask/],
-    [{ isBridged: true }, /on a bridge/],
+    [{ isBridged: true, seed: TOLD }, /on a bridge and has a network configuration of its own/],
     [{ dataDisks: [{ name: "a", sizeMib: 1 }] }, /disks beside the first/],
   ] as const)("is refused for %j, with the reason", (more, why) => {
     const { spec } = aGuest({ spec: { needs: QUICK, ...more } });

@@ -41,16 +41,18 @@ export type TemplateChoice =
 export function templateChoice(
   spec: Pick<
     GuestSpec,
-    "needs" | "isBridged" | "dataDisks" | "resources" | "commandLine" | "imageId"
+    "needs" | "isBridged" | "seed" | "dataDisks" | "resources" | "commandLine" | "imageId"
   >,
   { digest, manifest }: Pick<Image, "digest" | "manifest">,
 ): TemplateChoice {
-  const { needs, isBridged, dataDisks = [], resources, commandLine, imageId } = spec;
+  const { needs, isBridged, seed, dataDisks = [], resources, commandLine, imageId } = spec;
   if (needs.startWithinMs === undefined) return { why: "it does not ask for a quick start" };
   if (manifest.takesIdentity !== true) {
     return { why: `guests of image ${imageId} cannot take an identity while they run` };
   }
-  if (isBridged === true) return { why: "it is on a bridge" };
+  if (isBridged === true && (seed?.networkConfigBase64 ?? "") !== "") {
+    return { why: "it is on a bridge and has a network configuration of its own" };
+  }
   if (dataDisks.length > 0) return { why: "it has disks beside the first" };
   const { memoryMib, diskMib } = resources;
   const size = { vcpuCount: vcpuCount(resources), memoryMib, diskMib };

@@ -48,8 +48,8 @@ describe("version 1", () => {
     expect(whyNoCgroups(root)).toBeUndefined();
   });
 
-  it("caps half a CPU as half of each period, and weighs it as half of one", () => {
-    new CopyCgroup("g.1", root).make(4711, { ...LIMITS, cpuMillis: 500 });
+  it("caps half a CPU as half of each period, and weighs it as half of one", async () => {
+    await new CopyCgroup("g.1", root).make(4711, { ...LIMITS, cpuMillis: 500 });
     expect(textOf("cpu/innkeeper/g.1/cpu.cfs_period_us")).toBe("100000");
     expect(textOf("cpu/innkeeper/g.1/cpu.cfs_quota_us")).toBe("50000");
     expect(textOf("cpu/innkeeper/g.1/cpu.shares")).toBe("512");
@@ -58,9 +58,9 @@ describe("version 1", () => {
     }
   });
 
-  it("lets go of the cap until it is set again, and keeps the weight", () => {
+  it("lets go of the cap until it is set again, and keeps the weight", async () => {
     const cgroup = new CopyCgroup("g.1", root);
-    cgroup.make(4711, { ...LIMITS, cpuMillis: 500 });
+    await cgroup.make(4711, { ...LIMITS, cpuMillis: 500 });
     cgroup.liftCpuCap();
     expect(textOf("cpu/innkeeper/g.1/cpu.cfs_quota_us")).toBe("-1");
     expect(textOf("cpu/innkeeper/g.1/cpu.shares")).toBe("512");
@@ -74,9 +74,9 @@ describe("version 1", () => {
     expect(textOf("cpu/innkeeper/cpu.shares")).toBe(String(1024 * cpus().length));
   });
 
-  it("caps memory and threads, and knows when memory was the end", () => {
+  it("caps memory and threads, and knows when memory was the end", async () => {
     const cgroup = new CopyCgroup("g.1", root);
-    cgroup.make(4711, LIMITS);
+    await cgroup.make(4711, LIMITS);
     expect(textOf("memory/innkeeper/g.1/memory.limit_in_bytes")).toBe("2097152");
     expect(textOf("pids/innkeeper/g.1/pids.max")).toBe("9");
     expect(cgroup.oomKills).toBe(3);
@@ -113,8 +113,8 @@ describe("version 2", () => {
     expect(textOf("innkeeper/g.1/cpu.max")).toBe("max 100000");
   });
 
-  it("caps two CPUs as two of each period", () => {
-    new CopyCgroup("g.1", root).make(4711, { ...LIMITS, cpuMillis: 2000 });
+  it("caps two CPUs as two of each period", async () => {
+    await new CopyCgroup("g.1", root).make(4711, { ...LIMITS, cpuMillis: 2000 });
     expect(textOf("innkeeper/g.1/cpu.max")).toBe("200000 100000");
     expect(textOf("innkeeper/g.1/cpu.weight")).toBe("79");
     expect(textOf("innkeeper/g.1/memory.max")).toBe("2097152");
@@ -133,9 +133,9 @@ describe("a host without control groups", () => {
     expect(whyNoCgroups(root)).toBe(`there are no control groups in ${root}`);
   });
 
-  it("limits and counts nothing, and leaves nothing behind", () => {
+  it("limits and counts nothing, and leaves nothing behind", async () => {
     const cgroup = new CopyCgroup("g.1", root);
-    cgroup.make(4711, { ...LIMITS, cpuMillis: 500 });
+    await cgroup.make(4711, { ...LIMITS, cpuMillis: 500 });
     expect(cgroup.usage()).toBeUndefined();
     expect(cgroup.exists).toBe(false);
     expect(existsSync(path.join(root, "innkeeper"))).toBe(false);

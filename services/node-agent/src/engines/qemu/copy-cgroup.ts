@@ -5,6 +5,7 @@
  * G1 A process that is not in its group yet, or a host without groups, runs as before: without.
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import path from "node:path";
 import type { Clock, CopyUsage } from "@innkeeper/core";
@@ -70,17 +71,19 @@ export class CopyCgroup {
     return this.#directories.some((each) => existsSync(each));
   }
 
-  /** @throws what the file system says. */
-  make(pid: number, { cpuMillis, memoryMibMax, threadsMax }: CgroupLimits): void {
+  /**
+   * The kernel takes milliseconds to move a process: nobody else need wait for it. @throws what the
+   * file system says.
+   */
+  async make(pid: number, { cpuMillis, memoryMibMax, threadsMax }: CgroupLimits): Promise<void> {
     for (const directory of this.#directories) mkdirSync(directory, { recursive: true });
     this.setCpu(cpuMillis);
     const memory = String(memoryMibMax * MIB);
     this.#write("memory.limit_in_bytes", memory);
     this.#write("memory.max", memory);
     this.#write("pids.max", String(threadsMax));
-    for (const directory of this.#directories) {
-      writeFileSync(path.join(directory, "cgroup.procs"), String(pid));
-    }
+    const files = this.#directories.map((directory) => path.join(directory, "cgroup.procs"));
+    await Promise.all(files.map((file) => writeFile(file, String(pid))));
   }
 
   /** The share is also the cap. @throws what the file system says. */

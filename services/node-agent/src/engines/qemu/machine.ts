@@ -79,15 +79,20 @@ export function qemuArguments(launch: CopyLaunch, machine: QemuMachine): string[
   ];
 }
 
-/** Firmware starts the first disk or nothing, in whatever order it would look by itself. */
+/**
+ * Firmware starts the first disk or nothing, in whatever order it would look by itself. What begins
+ * from a template has its kernel in memory: QEMU need not read one.
+ */
 function bootArguments(launch: CopyLaunch, machine: QemuMachine): string[] {
+  if (machine.template === "used") return [];
   const { boot, disks } = launch;
   const { mode } = machine;
   const isFromDisk = boot.kind === "disk" && mode !== "paravirt" && disks.length > 0;
   if (isFromDisk) return ["-boot", "strict=on"];
   if (boot.kind !== "kernel" || mode === "full") throw notBootable(boot.kind, mode);
   const { kernelPath, initrdPath, commandLine } = boot;
-  const toldBeside = machine.template === undefined ? toldOnCommandLine(launch) : [IS_TEMPLATE];
+  const isMade = machine.template === "made";
+  const toldBeside = isMade ? [IS_TEMPLATE] : toldOnCommandLine(launch);
   const told = [commandLine, ...toldBeside].filter(Boolean).join(" ");
   return [
     ...["-kernel", kernelPath],

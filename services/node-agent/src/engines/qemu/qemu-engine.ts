@@ -231,8 +231,8 @@ class QemuEngine implements Engine {
     const process = await QemuProcess.start({ command, opened, directory, clock });
     try {
       await directory.noteProcess(process.pid, handed.directories);
-      this.#limit(launch, process.pid, acceleration);
-      const qmp = await this.#connect(directory, process);
+      const limited = this.#limit(launch, process.pid, acceleration);
+      const qmp = await this.#connect(directory, process).finally(() => limited);
       if (user !== undefined) await directory.close();
       await resumeMemory({ qmp, clock }, handed.launch);
       const { cpuMillis } = launch;
@@ -288,13 +288,13 @@ class QemuEngine implements Engine {
   }
 
   /** Without a group the guest runs all the same: the node has told that it cannot limit it. */
-  #limit(launch: CopyLaunch, pid: number, acceleration: QemuAcceleration): void {
+  async #limit(launch: CopyLaunch, pid: number, acceleration: QemuAcceleration): Promise<void> {
     const { cpuMillis, memoryMib, vcpuCount } = launch;
     const memoryMibMax = memoryMib + OVERHEAD_MIB[acceleration];
     const limits = { cpuMillis, memoryMibMax, threadsMax: vcpuCount + THREADS_MAX };
     const cgroup = new CopyCgroup(copyName(launch));
     try {
-      if (whyNoCgroups() === undefined) cgroup.make(pid, limits);
+      if (whyNoCgroups() === undefined) await cgroup.make(pid, limits);
     } catch (error) {
       const { guestUid, epoch } = launch;
       this.options.log.warn({ guestUid, epoch, error }, "what a guest takes is not limited");

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import {
   createClient,
   type InnkeeperClient,
@@ -24,6 +24,7 @@ import { ClusterProcesses } from "../../packages/cli/src/demo/cluster-processes.
 import { finished } from "../../packages/cli/src/demo/guests.js";
 import { type HostMemory, hostMemory } from "./modes-memory.js";
 import { BRIDGE, BRIDGE_ADDRESS, isInside, runInside } from "./modes-namespace.js";
+import { modesPicture } from "./modes-picture.js";
 import {
   buildProgram,
   DISK_MIB,
@@ -96,9 +97,21 @@ export const modes: Bench = {
   about: "full, hybrid, paravirt, container and the bare host: start, processors, disk, network",
   run: async (say) => {
     const inside = isInside() ? undefined : await runInside("modes");
-    return inside ?? (await withCluster((cluster) => measureAll(cluster, say)));
+    const results = inside ?? (await withCluster((cluster) => measureAll(cluster, say)));
+    const { picture } = options();
+    if (picture !== undefined) writeFileSync(picture, modesPicture(results));
+    return results;
   },
 };
+
+/** `--picture FILE`: where the results go as a picture too. */
+function options(): { readonly picture?: string | undefined } {
+  const { values } = parseArgs({
+    allowPositionals: true,
+    options: { picture: { type: "string" } },
+  });
+  return values;
+}
 
 async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(path.join(tmpdir(), "innkeeper-bench-"));

@@ -19,12 +19,14 @@ const RESOURCES = { cpu_millis: AMOUNTS, memory_mib: AMOUNTS, disk_mib: AMOUNTS 
 const PERCENTS = [99, 10_001];
 const FULL = { cpu_millis: 100, memory_mib: 100, disk_mib: 100 };
 const ABILITY = { engine: "sim", engine_version: "1", mode: 3, acceleration: "none" };
+const DATA_DISK = { name: "a", size_mib: 1 };
 const TEMPLATE = {
   engine: "qemu",
   mode: 3,
   image_digest: "0".repeat(64),
   vcpu_count: 1,
   memory_mib: 128,
+  data_disks: [DATA_DISK],
   start_ms: 100,
 };
 const JOIN = {
@@ -83,6 +85,9 @@ export const REGISTRY = [
     "templates[0].vcpu_count": [0, -1, 1025],
     "templates[0].memory_mib": [0, -1, 2 ** 53 - 1],
     "templates[0].disk_mib": [-1, 2 ** 53 - 1],
+    "templates[0].data_disks": [Array.from({ length: 3 }, () => DATA_DISK)],
+    "templates[0].data_disks[0].name": ["", "A", "x".repeat(21)],
+    "templates[0].data_disks[0].size_mib": [0, -1, 2 ** 53 - 1],
     "templates[0].command_line": ["a\nb", "x".repeat(1025)],
     "templates[0].start_ms": [0, -1, 3_600_001],
     incarnation: UUIDS,

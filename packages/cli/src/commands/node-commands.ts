@@ -111,7 +111,8 @@ function modesOf(node: Node): string {
 
 function templateText(template: Node["templates"][number]): string {
   const { mode, imageDigest, vcpuCount, memoryMib, diskMib, commandLine, startMs } = template;
-  const disk = diskMib === 0 ? "" : `, ${diskMib} MiB disk`;
+  const beside = template.dataDisks.map(({ name, sizeMib }) => `, ${sizeMib} MiB disk ${name}`);
+  const disk = `${diskMib === 0 ? "" : `, ${diskMib} MiB disk`}${beside.join("")}`;
   const told = commandLine === "" ? "" : `, ${JSON.stringify(commandLine)}`;
   const size = `${vcpuCount} vCPU, ${memoryMib} MiB${disk}${told}`;
   const digest = imageDigest.slice(0, 12);

@@ -2,6 +2,7 @@
  * Templates: a machine of an image, mode and size that has booted, waits to become somebody, and is
  * kept by a node; guests begin from it instead of booting.
  */
+import { type DataDisk, isSameDisks } from "./disk.js";
 import type { GuestSpec } from "./guest.js";
 import { vcpuCount } from "./guest.js";
 import type { Image } from "./image.js";
@@ -14,6 +15,8 @@ export interface TemplateMachine {
   readonly memoryMib: number;
   /** Of its blank first disk; 0 = none. */
   readonly diskMib: number;
+  /** Blank ones beside it; absent = none. */
+  readonly dataDisks?: readonly DataDisk[];
   /** The guest's own part of the kernel command line. */
   readonly commandLine: string;
 }
@@ -53,10 +56,10 @@ export function templateChoice(
   if (isBridged === true && (seed?.networkConfigBase64 ?? "") !== "") {
     return { why: "it is on a bridge and has a network configuration of its own" };
   }
-  if (dataDisks.length > 0) return { why: "it has disks beside the first" };
   const { memoryMib, diskMib } = resources;
   const size = { vcpuCount: vcpuCount(resources), memoryMib, diskMib };
-  return { machine: { imageDigest: digest, ...size, commandLine } };
+  const beside = dataDisks.length > 0 ? { dataDisks } : {};
+  return { machine: { imageDigest: digest, ...size, ...beside, commandLine } };
 }
 
 export function isTemplateOf(template: TemplateMachine, machine: TemplateMachine): boolean {
@@ -65,6 +68,7 @@ export function isTemplateOf(template: TemplateMachine, machine: TemplateMachine
     template.vcpuCount === machine.vcpuCount &&
     template.memoryMib === machine.memoryMib &&
     template.diskMib === machine.diskMib &&
+    isSameDisks(template.dataDisks, machine.dataDisks) &&
     template.commandLine === machine.commandLine
   );
 }

@@ -101,6 +101,7 @@ describe("a placement with needs", () => {
       { vcpuCount: 2 },
       { memoryMib: 512 },
       { diskMib: 1 },
+      { dataDisks: [{ name: "a", sizeMib: 1 }] },
       { commandLine: "x" },
     ]) {
       expect(nodeOf({ ...MACHINE, ...other })).toBe("n1");

@@ -11,6 +11,7 @@ import { parseLabels, parseName, parseUuid } from "../domain/names.js";
 import { NO_RESOURCES, type Resources } from "../domain/resources.js";
 import { NODE_TEMPLATES_MAX, type NodeTemplate } from "../domain/template.js";
 import type { NodeIntroduction } from "../ports/controller-client.js";
+import { parseDataDisks } from "./disks-codec.js";
 import { MODE_TO_PROTO, parseEnum, parseOneOf } from "./enums.js";
 import { COMMAND_LINE_LENGTH_MAX, DISK_MIB_MAX } from "./image-codec.js";
 import { parseBridge, parseIpAddress } from "./network-codec.js";
@@ -128,7 +129,8 @@ function parseAbility(proto: ProtoAbility, index: number): ModeAbility {
 }
 
 export function templateToProto(template: NodeTemplate): ProtoTemplate {
-  return { ...template, mode: MODE_TO_PROTO[template.mode] };
+  const dataDisks = (template.dataDisks ?? []).map((each) => ({ ...each }));
+  return { ...template, dataDisks, mode: MODE_TO_PROTO[template.mode] };
 }
 
 function parseTemplates(
@@ -145,6 +147,7 @@ function parseTemplates(
 function parseTemplate(field: string, proto: ProtoTemplate): NodeTemplate {
   const amount = (name: string, value: number, range: Range): number =>
     parseInteger(`${field}.${name}`, value, range);
+  const dataDisks = parseDataDisks(`${field}.data_disks`, proto.dataDisks);
   return {
     engine: parseOneOf(`${field}.engine`, proto.engine, ENGINE_NAMES),
     mode: parseOneOf(`${field}.mode`, parseEnum(`${field}.mode`, proto.mode, MODE_TO_PROTO), MODES),
@@ -152,6 +155,7 @@ function parseTemplate(field: string, proto: ProtoTemplate): NodeTemplate {
     vcpuCount: amount("vcpu_count", proto.vcpuCount, { min: 1, max: 1024 }),
     memoryMib: amount("memory_mib", proto.memoryMib, { min: 1, max: AMOUNT_MAX }),
     diskMib: amount("disk_mib", proto.diskMib, { min: 0, max: DISK_MIB_MAX }),
+    ...(dataDisks.length > 0 ? { dataDisks } : {}),
     commandLine: parsePrintable(
       `${field}.command_line`,
       proto.commandLine,

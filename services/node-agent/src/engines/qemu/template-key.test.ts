@@ -85,6 +85,13 @@ describe("a launch", () => {
     expect(isQuick(plain)).toBe(false);
   });
 
+  it("tells of its template the disks beside the first by their names", () => {
+    const beside = { ...DISK, name: "disk-logs", sizeMib: 3 };
+    const { diskMib, dataDisks } = machineOf({ ...LAUNCH, disks: [DISK, beside] });
+    expect([diskMib, dataDisks]).toEqual([8, [{ name: "logs", sizeMib: 3 }]]);
+    expect(machineOf({ ...LAUNCH, disks: [beside] })).toMatchObject({ diskMib: 0, dataDisks });
+  });
+
   it("tells of its template what the cluster compares: the digest of the image, the size", () => {
     expect(machineOf({ ...LAUNCH, disks: [DISK] })).toEqual({
       engine: "qemu",

@@ -4,12 +4,20 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { assert, type CopyLaunch, type NodeTemplate, type QuickStart } from "@innkeeper/core";
+import {
+  assert,
+  type CopyDisk,
+  type CopyLaunch,
+  type NodeTemplate,
+  type QuickStart,
+} from "@innkeeper/core";
 import { qemuArguments } from "./machine.js";
 import { isQemuMode, type QemuAcceleration } from "./modes.js";
 
 /** Of what is kept: goes up when that changes. */
 const FORMAT = 1;
+/** What the names of disks beside the first begin with. */
+const BESIDE = "disk-";
 const NOBODY = { guestUid: "00000000-0000-4000-8000-000000000000", epoch: 0 };
 
 /** The engine and the host, which all templates of a node have in common. */
@@ -58,8 +66,13 @@ export function machineOf({
 }: QuickLaunch): Omit<NodeTemplate, "startMs"> {
   const { manifest, commandLine } = quickStart;
   const imageDigest = createHash("sha256").update(manifest).digest("hex");
-  const diskMib = disks[0]?.sizeMib ?? 0;
-  return { engine: "qemu", mode, imageDigest, vcpuCount, memoryMib, diskMib, commandLine };
+  const isBeside = ({ name }: CopyDisk): boolean => name.startsWith(BESIDE);
+  const diskMib = disks.find((disk) => !isBeside(disk))?.sizeMib ?? 0;
+  const dataDisks = disks.filter(isBeside).map(({ name, sizeMib }) => {
+    return { name: name.slice(BESIDE.length), sizeMib };
+  });
+  const size = { vcpuCount, memoryMib, diskMib, ...(dataDisks.length > 0 ? { dataDisks } : {}) };
+  return { engine: "qemu", mode, imageDigest, ...size, commandLine };
 }
 
 /** A launch that may begin from a template. */

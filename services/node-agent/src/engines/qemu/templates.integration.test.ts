@@ -2,7 +2,7 @@
  * Guests that begin from templates, on real QEMU: who they are, what their generators of random
  * numbers give, what time it is for them, and that afterwards they are guests like any other.
  */
-import { readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync, truncateSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -178,11 +178,16 @@ describe.each(["paravirt", "hybrid"] as const)("%s guests from one template", (m
     const disks = await createFileDiskStore({ directory: path.join(root, `${mode}-disks`) });
     const withDisk = async (): Promise<CopyLaunch> => {
       const order = aLaunch(mode);
-      const wanted = { name: "data", sizeMib: 8, base: undefined } as const;
-      return { ...order, disks: await disks.prepare(order.guestUid, [wanted]) };
+      const wanted = [
+        { name: "data", sizeMib: 8, base: undefined },
+        { name: "disk-logs", sizeMib: 4, base: undefined },
+      ] as const;
+      return { ...order, disks: await disks.prepare(order.guestUid, wanted) };
     };
     const first = await launch(engine, await withDisk());
     await vi.waitFor(() => expect(engine.templates?.list()).toHaveLength(1), PATIENCE);
+    const dataDisks = [{ name: "logs", sizeMib: 4 }];
+    expect(engine.templates?.list()).toMatchObject([{ diskMib: 8, dataDisks }]);
     await first.destroy();
     const order = await withDisk();
     const copy = await launch(engine, order);
@@ -236,8 +241,8 @@ function processesIn(name: string): string[] {
   const pids = readdirSync("/proc").filter((each) => /^\d+$/.test(each));
   return pids.filter((pid) => {
     try {
-      const text = readFileSync(`/proc/${pid}/cmdline`, "latin1");
-      return text.includes("qemu-system") && text.includes(path.join(root, name));
+      const isQemu = readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("qemu-system");
+      return isQemu && readlinkSync(`/proc/${pid}/cwd`).includes(path.join(root, name));
     } catch {
       return false;
     }

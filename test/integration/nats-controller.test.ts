@@ -30,6 +30,7 @@ const CONFIG = {
   leaderTtlMs: 600,
   resyncMs: 5_000,
   retryMs: 50,
+  migrationsPerNodeMax: 4,
   mirrorWaitMs: 5_000,
   operationsKeptMs: 3_600_000,
 };

@@ -36,6 +36,7 @@ const CONFIG = {
   leaderTtlMs: 3_000,
   resyncMs: 5_000,
   retryMs: 500,
+  migrationsPerNodeMax: 1,
   mirrorWaitMs: 5_000,
   operationsKeptMs: 24 * 3_600_000,
 };

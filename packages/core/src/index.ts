@@ -71,6 +71,7 @@ export * from "./scheduling/filters.js";
 export * from "./scheduling/group-rules.js";
 export type { GuestCounts } from "./scheduling/guest-counts.js";
 export * from "./scheduling/label-filters.js";
+export * from "./scheduling/move-turns.js";
 export { NodeTable } from "./scheduling/node-table.js";
 export * from "./scheduling/offers.js";
 export * from "./scheduling/place.js";

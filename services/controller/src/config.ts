@@ -88,6 +88,14 @@ export const CONTROLLER_SETTINGS = {
     max: 60_000,
     doc: "Pause after an agent did not answer or a write was refused, in milliseconds.",
   },
+  migrationsPerNodeMax: {
+    type: "integer",
+    env: "INN_MIGRATIONS_PER_NODE",
+    default: 4,
+    min: 1,
+    max: 64,
+    doc: "Migrations in which a node takes part at a time, as source or target; others wait.",
+  },
   changesKeptMax: {
     type: "integer",
     env: "INN_CHANGES_KEPT",

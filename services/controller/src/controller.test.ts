@@ -39,6 +39,7 @@ const CONFIG: ControllerConfig = {
   leaseCheckMs: 500,
   resyncMs: 5000,
   retryMs: 500,
+  migrationsPerNodeMax: 4,
   operationsKeptMs: 3_600_000,
 };
 const CREATE = { ...aGuest(), requestId: "" };

@@ -112,6 +112,8 @@ export type MigrationStep = (typeof MIGRATION_STEPS)[number];
 export interface Migration {
   readonly operationId: string;
   readonly step: MigrationStep;
+  /** It is `copying` and has not begun: its nodes are busy with other moves. */
+  readonly isQueued?: true | undefined;
   readonly sourceNodeId: string;
   readonly sourceEpoch: number;
   readonly target: Placement;

@@ -19,6 +19,8 @@ export interface GuestView {
   readonly linkOf: (nodeId: string) => NodeLink;
   /** The newest report of this guest from a node in its present session. */
   readonly copyOn: (nodeId: string) => CopyReport | undefined;
+  /** Its nodes have a move to spare; asked of a migration that waits for its turn. */
+  readonly mayBeginMove: () => boolean;
   readonly nowMs: number;
 }
 

@@ -30,6 +30,7 @@ function aView(guest: Guest, operation: Operation, state?: "running" | "failed")
     image: anImage(),
     linkOf: () => "synced",
     copyOn: () => state && { ...report, state, ...(state === "failed" && { error }) },
+    mayBeginMove: () => true,
     nowMs: 9000,
   };
 }

@@ -15,6 +15,7 @@ function plan(guest: Guest, copy?: CopyReport, link: "synced" | "unreachable" = 
     image: anImage(),
     linkOf: () => link,
     copyOn: () => copy,
+    mayBeginMove: () => true,
     nowMs: 1,
   });
 }

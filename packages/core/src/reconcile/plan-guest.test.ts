@@ -249,6 +249,7 @@ function aView({ guest, operation, copies = {}, links = {} }: ViewParts): GuestV
     image: anImage(),
     linkOf: (nodeId) => links[nodeId] ?? "synced",
     copyOn: (nodeId) => copies[nodeId],
+    mayBeginMove: () => true,
     nowMs: NOW_MS,
   };
 }

@@ -41,6 +41,39 @@ const FORECAST: MigrationForecast = {
   },
 };
 
+describe("waiting for its turn", () => {
+  const queued = (mayBegin: boolean, parts: ViewParts = {}): GuestView => {
+    const asked = view("copying", { source: old("running"), ...parts });
+    const { status } = asked.guest;
+    const migration = status.migration && { ...status.migration, isQueued: true as const };
+    const guest = { ...asked.guest, status: { ...status, migration } };
+    return { ...asked, guest, mayBeginMove: () => mayBegin };
+  };
+
+  it("tells nobody anything, and says in its operation what it waits for (M3)", () => {
+    const plan = planGuest(queued(false));
+    expect(plan).toMatchObject({ operation: { message: "waits: n1 or n2 has other moves" } });
+    const told = { ...OPERATION, message: "waits: n1 or n2 has other moves" };
+    expect(planGuest(queued(false, { operation: told }))).toEqual({ do: "idle" });
+  });
+
+  it("begins when its nodes have a move to spare; its time counts from then (M3)", () => {
+    expect(planGuest(queued(true))).toMatchObject({
+      do: "write",
+      guest: { status: { migration: { isQueued: undefined, startedAtMs: NOW_MS } } },
+    });
+  });
+
+  it("can be cancelled, and ends when its target is gone", () => {
+    const operation = { ...OPERATION, isCancelRequested: true };
+    for (const parts of [{ operation }, { links: { n2: "unreachable" as const } }]) {
+      expect(planGuest(queued(false, parts))).toMatchObject({
+        guest: { status: { migration: { step: "reverting" } } },
+      });
+    }
+  });
+});
+
 describe("copying", () => {
   it("has the target receive first, with its new epoch", () => {
     expect(ordersOf(view("copying", { source: old("running") }))).toEqual([
@@ -343,6 +376,7 @@ function view(step: MigrationStep, parts: ViewParts): GuestView {
     image: anImage(),
     linkOf: (nodeId) => links[nodeId] ?? "synced",
     copyOn: (nodeId) => (nodeId === "n1" ? source : target),
+    mayBeginMove: () => true,
     nowMs: NOW_MS,
   };
 }

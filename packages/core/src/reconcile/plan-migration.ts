@@ -12,6 +12,7 @@
  *    so at most one copy is ever told to run (I1).
  * M2 While `copying`, nobody is told `running`: a late message cannot wake the source after it was
  *    sent.
+ * M3 It begins when its nodes have a move to spare: `copying` first waits for its turn.
  */
 import type { CopyReport } from "../domain/assignment.js";
 import type { ErrorDetail } from "../domain/errors.js";
@@ -46,6 +47,7 @@ function planCopying(view: GuestView, migration: Migration): GuestPlan {
   const target = view.copyOn(migration.target.nodeId);
   const problem = findProblem(view, migration, { source, target });
   if (problem !== undefined) return revert(view, migration, problem);
+  if (migration.isQueued) return planQueued(view, migration);
   if (source?.state === "sent" && target?.state === "received") return switchOver(view, migration);
   const late = timedOut(view, migration, source);
   if (late !== undefined) return revert(view, migration, late);
@@ -54,6 +56,19 @@ function planCopying(view: GuestView, migration: Migration): GuestPlan {
     return isSynced ? act([incoming(view, migration)]) : IDLE;
   }
   return planSending(view, migration, target?.incomingUri);
+}
+
+/** Nothing is sent to anybody before it has its turn; its time counts from then (M3). */
+function planQueued(view: GuestView, migration: Migration): GuestPlan {
+  const { guest, operation, nowMs } = view;
+  if (view.mayBeginMove()) {
+    const begun = { ...migration, isQueued: undefined, startedAtMs: nowMs };
+    return write(view, { ...guest, status: { ...guest.status, migration: begun } });
+  }
+  const message = `waits: ${migration.sourceNodeId} or ${migration.target.nodeId} has other moves`;
+  if (operation === undefined || operation.message === message) return IDLE;
+  const told = { ...operation, message, updatedAtMs: nowMs };
+  return { do: "write", guest, operation: told, releases: [] };
 }
 
 /** Tells the source to send once it is known where to, then follows its reports. */
@@ -169,7 +184,7 @@ function withFigures({ operation, guest, copyOn }: GuestView): Operation | undef
 
 function revert(view: GuestView, migration: Migration, error: ErrorDetail): GuestPlan {
   const { guest } = view;
-  const reverting = { ...migration, step: "reverting" as const, error };
+  const reverting = { ...migration, isQueued: undefined, step: "reverting" as const, error };
   return write(
     view,
     withNewIntent({ ...guest, status: { ...guest.status, migration: reverting } }),

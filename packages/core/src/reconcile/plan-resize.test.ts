@@ -157,6 +157,7 @@ function aView(guest: Guest, report: Partial<CopyReport>): GuestView {
     image: anImage(),
     linkOf: () => "synced",
     copyOn: () => copy,
+    mayBeginMove: () => true,
     nowMs: 5000,
   };
 }

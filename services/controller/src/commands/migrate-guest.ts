@@ -189,6 +189,7 @@ function reserve(
   const migration: Migration = {
     operationId: operation.id,
     step: "copying",
+    isQueued: true,
     sourceNodeId: source.nodeId,
     sourceEpoch: source.epoch,
     target: { nodeId, engine, mode, epoch, decision },

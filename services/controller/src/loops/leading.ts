@@ -34,6 +34,7 @@ export interface LeadingConfig {
   readonly leaseCheckMs: number;
   readonly resyncMs: number;
   readonly retryMs: number;
+  readonly migrationsPerNodeMax: number;
   readonly operationsKeptMs: number;
 }
 
@@ -191,9 +192,20 @@ export class Leading {
     if (after) this.#reconcile.enqueue(after.uid);
     if (before && !after) this.parts.sessions.forgetGuest(before.uid);
     if (!after || after.status.placement) this.#placement.forget((after ?? before)?.uid ?? "");
-    if (before !== undefined && hasFreed(before, after)) {
+    if (before !== undefined) this.#onReleased(before, after);
+  }
+
+  #onReleased(before: Guest, after: Guest | undefined): void {
+    if (before.status.migration && !after?.status.migration) this.#askQueuedMoves();
+    if (hasFreed(before, after)) {
       this.#wakePending(placementsOf(before).map(({ nodeId }) => nodeId));
     }
+  }
+
+  /** A move has ended: those that wait may have their turn. */
+  #askQueuedMoves(): void {
+    const waiting = this.context.mirror.guests().filter(({ status }) => status.migration?.isQueued);
+    for (const { uid } of waiting) this.#reconcile.enqueue(uid);
   }
 
   /** Soon, and once for many nodes that come or guests that go. */

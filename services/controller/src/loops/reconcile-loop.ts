@@ -10,6 +10,7 @@ import {
   guestKey,
   imageCounter,
   mapUsage,
+  movesThatMayBegin,
   nodeCounter,
   planGuest,
   RESOURCE_KINDS,
@@ -28,6 +29,8 @@ import type { LoopContext } from "./loop-context.js";
 export interface ReconcileConfig {
   /** Pause after an agent did not answer, or a write was refused. */
   readonly retryMs: number;
+  /** Moves in which a node takes part at a time. */
+  readonly migrationsPerNodeMax: number;
 }
 
 type Write = Extract<GuestPlan, { do: "write" }>;
@@ -105,8 +108,24 @@ export class ReconcileLoop {
       image: mirror.image(guest.spec.imageId)?.value,
       linkOf: (nodeId) => sessions.linkOf(nodeId),
       copyOn: (nodeId) => sessions.copyOn(nodeId, guest.uid),
+      mayBeginMove: () => this.#turns().has(guest.uid),
       nowMs: clock.nowMs(),
     };
+  }
+
+  /** Migrations whose turn it is, as the mirror shows them now. */
+  #turns(): ReadonlySet<string> {
+    const moving = this.context.mirror.guests().filter(({ status }) => status.migration);
+    const busy = moving.filter(({ status }) => !status.migration?.isQueued).flatMap(nodesOfMove);
+    const queued = moving
+      .filter(({ status }) => status.migration?.isQueued)
+      .map((guest) => ({
+        guestUid: guest.uid,
+        priority: guest.spec.priority ?? 0,
+        sinceMs: guest.status.migration?.startedAtMs ?? 0,
+        nodeIds: nodesOfMove(guest),
+      }));
+    return movesThatMayBegin(queued, busy, this.parts.config.migrationsPerNodeMax);
   }
 
   async #commit(writes: readonly PlannedWrite[]): Promise<void> {
@@ -162,6 +181,10 @@ function releases(plan: Write): Transaction["counters"] {
       max: undefined,
     })),
   );
+}
+
+function nodesOfMove({ status: { migration } }: Guest): string[] {
+  return migration === undefined ? [] : [migration.sourceNodeId, migration.target.nodeId];
 }
 
 /** What the guest takes no more: all that admission took, once it is gone. */

@@ -96,6 +96,14 @@ export const CONTROLLER_SETTINGS = {
     max: 64,
     doc: "Migrations in which a node takes part at a time, as source or target; others wait.",
   },
+  rebalanceEveryMs: {
+    type: "integer",
+    env: "INN_REBALANCE_EVERY_MS",
+    default: 0,
+    min: 0,
+    max: 7 * 86_400_000,
+    doc: "How often the leader looks whether few moves would make nodes alike; 0 = never.",
+  },
   changesKeptMax: {
     type: "integer",
     env: "INN_CHANGES_KEPT",

@@ -35,6 +35,8 @@ export interface LeadingConfig {
   readonly resyncMs: number;
   readonly retryMs: number;
   readonly migrationsPerNodeMax: number;
+  /** Undefined or 0 = only when somebody asks for it. */
+  readonly rebalanceEveryMs?: number;
   readonly operationsKeptMs: number;
 }
 
@@ -96,6 +98,8 @@ export class Leading {
     this.#every(config.resyncMs, () => this.#resync());
     this.#every(config.leaseCheckMs, () => this.#nodes.checkLeases());
     this.#every(60_000, () => forgetOldOperations(this.context, config.operationsKeptMs));
+    const { rebalanceEveryMs = 0 } = config;
+    if (rebalanceEveryMs > 0) this.#every(rebalanceEveryMs, () => this.#moves.rebalance());
     this.#reconcile.enqueueAll();
     this.#moves.check();
     for (const { address } of this.context.mirror.nodes()) void this.#introduce(address);

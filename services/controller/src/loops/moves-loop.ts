@@ -24,6 +24,7 @@ import {
 import type { CommandContext } from "../commands/command-context.js";
 import { type MigrateContext, migrateGuest, whyNotMovable } from "../commands/migrate-guest.js";
 import { whyNoMove } from "../commands/rebalance.js";
+import { rebalanceIfWorthwhile } from "./auto-rebalance.js";
 import { DrainRoutes, whyBudgetAlwaysForbids, whyBudgetForbids } from "./drain-route.js";
 import type { LoopContext } from "./loop-context.js";
 import type { NodeViews } from "./node-views.js";
@@ -56,6 +57,12 @@ export class MovesLoop {
     if (this.#isDue || this.#isOver) return;
     this.#isDue = true;
     this.#stop = this.context.clock.schedule(LOOK_AFTER_MS, () => void this.#run());
+  }
+
+  /** Begins a rebalance of its own accord, if it is worth it. */
+  async rebalance(): Promise<void> {
+    const operationId = await rebalanceIfWorthwhile(this.#commands());
+    if (operationId !== undefined) this.context.log.info({ operationId }, "rebalancing begins");
   }
 
   stop(): void {

@@ -131,6 +131,7 @@ export const GUESTS = [
   ...EXPLAIN_PLACEMENT,
   ...UPDATE_GUEST,
   ...VERBS,
+  ...rows("GuestService.ReplayDecision", NAMED_GUEST, ONE_GUEST),
   ...rows("GuestService.GetGuest", NAMED_GUEST, { ...ONE_GUEST, min_revision: NEGATIVE }),
   ...rows("GuestService.ListGuests", {}, { project_id: NAMES, min_revision: NEGATIVE, ...PAGE }),
   ...rows("GuestService.MigrateGuest", NAMED_GUEST, {

@@ -61,6 +61,14 @@ it("packs or spreads as the guest, its project or one above it wants", async () 
   expect((await inn("guest", "explain", "below-1", "--project", "below")).out).toMatch(
     /by policy pack/,
   );
+  for (const [guest, project] of [
+    ["loose-1", "loose"],
+    ["dense-3", "dense"],
+    ["own-2", "own"],
+  ] as const) {
+    const replayed = await inn("decision", "replay", guest, "--project", project);
+    expect([replayed.code, replayed.out]).toEqual([0, expect.stringMatching(/^the same again, /)]);
+  }
   const refused = await inn("guest", "create", "x", ...SIZE, "--policy", "best");
   expect(refused.code).toBe(2);
   expect(refused.err).toMatch(/--policy: "best" is not allowed; allowed: spread, pack, balanced/);

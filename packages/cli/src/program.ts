@@ -3,6 +3,7 @@
  * afterwards.
  */
 import { Command, Option } from "commander";
+import { decisionCommands } from "./commands/decision-commands.js";
 import { guestCommands } from "./commands/guest-commands.js";
 import { imageCommands } from "./commands/image-commands.js";
 import { localCommands, type RegisterLocal } from "./commands/local-commands.js";
@@ -46,6 +47,7 @@ export function buildProgram(
   nodeCommands(program, register.remote);
   rebalanceCommand(program, register.remote);
   queueCommand(program, register.remote);
+  decisionCommands(program, register.remote);
   projectCommands(program, register.remote);
   imageCommands(program, register.remote);
   operationCommands(program, register.remote);

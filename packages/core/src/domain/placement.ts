@@ -53,6 +53,8 @@ export interface PlacementDecision {
   /** Store revision of the snapshot it was made from. */
   readonly revision: number;
   readonly seed: number;
+  /** Nodes that were ready by their records, but had not been heard. */
+  readonly unheardNodeIds?: readonly string[];
   /** Undefined = `spread`, as in all decisions of old. */
   readonly policy?: PlacementPolicy;
   /** One sentence for people: why there, why this way. */

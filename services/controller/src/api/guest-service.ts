@@ -56,6 +56,7 @@ import {
 } from "./parse-request.js";
 import { readConsole } from "./read-console.js";
 import { operationToProto } from "./record-codecs.js";
+import { replayed } from "./replay-decision.js";
 import { watchGuests } from "./watch-guests.js";
 
 export function guestService(controller: Controller): GuestServiceServer {
@@ -79,6 +80,7 @@ export function guestService(controller: Controller): GuestServiceServer {
     createGuests: unary(log, (request) => createMany(controller, request)),
     streamCreateGuests: bothStreams(log, ({ requests }) => streamCreateMany(controller, requests)),
     explainPlacement: unary(log, (request) => explainPlacement(controller, request)),
+    replayDecision: unary(log, (request) => replayed(controller, parseGuestRef(request))),
     getGuest: unary(log, async (request) => {
       await waitForRevision(controller, request.minRevision);
       return { guest: guestToProto(findGuest(controller, parseGuestRef(request))) };

@@ -196,7 +196,9 @@ export class NodeViews {
     const heldPorts = this.#ports.conflicts(asked.guestUid, asked.ports ?? []);
     const request = { ...asked, heldPorts };
     const { revision } = this.mirror;
-    return placer.place(request, { revision, seed, policy: this.policyOf(request) });
+    const result = placer.place(request, { revision, seed, policy: this.policyOf(request) });
+    if (!result.isPlaced || this.#unheard.size === 0) return result;
+    return { ...result, decision: { ...result.decision, unheardNodeIds: this.#unheardReady() } };
   }
 
   #preempt(
@@ -248,6 +250,10 @@ export class NodeViews {
     unsettle(placer, guest);
     this.#ports.removeGuest(guest);
     this.#hold(guest, subtractResources);
+  }
+
+  #unheardReady(): string[] {
+    return [...this.#unheard].filter((id) => this.mirror.node(id)?.value.state === "ready").sort();
   }
 
   #hold(guest: Guest, change: typeof addResources): void {

@@ -22,6 +22,7 @@ import {
   type Revision,
   recordKey,
   type StateStore,
+  type StoreSnapshot,
   type Usage,
   unavailable,
 } from "@innkeeper/core";
@@ -161,7 +162,9 @@ export class Mirror {
   }
 
   /** Loads a snapshot; must come before `follow`. */
-  async load(store: StateStore): Promise<void> {
+  async load(store: {
+    snapshot(): Promise<Pick<StoreSnapshot, "revision" | "records">>;
+  }): Promise<void> {
     const snapshot = await store.snapshot();
     for (const record of snapshot.records) {
       this.#set(record.key, { value: record.value, revision: record.revision });

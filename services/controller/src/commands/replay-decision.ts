@@ -15,7 +15,7 @@ import {
 import { NodeViews, type PlacementTurn } from "../loops/node-views.js";
 import { placementRequest } from "../loops/placement-request.js";
 import { Mirror } from "../mirror/mirror.js";
-import { type Source, stateAt } from "../store/state-at.js";
+import { type Source, stateAt } from "../mirror/state-at.js";
 import { findGuest, type GuestRef } from "./change-guest.js";
 import type { CommandContext } from "./command-context.js";
 

@@ -1,8 +1,12 @@
 /**
- * Four kinds of tests: beside the code, the simulated cluster, real processes (real QEMU, real
- * stores), and whole clusters in containers, which run last and alone.
+ * Five kinds of tests: beside the code, the simulated cluster, real processes (real QEMU, real
+ * stores), those of them that mostly wait (`scripts/test.mjs` runs them beside the others), and
+ * whole clusters in containers, which run last.
  */
 import { defineConfig } from "vitest/config";
+
+/** They wait for a minute, mostly: others run meanwhile. */
+const LONG = ["test/integration/nats-reports.test.ts", "test/integration/quota-race.test.ts"];
 
 export default defineConfig({
   test: {
@@ -30,7 +34,16 @@ export default defineConfig({
             "services/*/src/**/*.integration.test.ts",
             "test/integration/**/*.test.ts",
           ],
-          exclude: ["**/node_modules/**"],
+          exclude: ["**/node_modules/**", ...LONG],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "long",
+          include: LONG,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

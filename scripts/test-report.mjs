@@ -6,7 +6,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "./run.mjs";
 
-export const REPORT_FILE = path.join(ROOT, "dist", "test-report.json");
+/** By the name that the run was given. */
+export function reportFile(run) {
+  return path.join(ROOT, "dist", `test-report-${run}.json`);
+}
 
 /**
  * vitest makes one of these; a file or group that does not load and a stray error each count as one
@@ -26,8 +29,9 @@ export default class TestReport {
       ],
       skipped: tests.filter((test) => test.result().state === "skipped").map(skippedTest),
     };
-    mkdirSync(path.dirname(REPORT_FILE), { recursive: true });
-    writeFileSync(REPORT_FILE, `${JSON.stringify(report, undefined, 2)}\n`);
+    const file = reportFile(process.env.TEST_RUN ?? "alone");
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
   }
 }
 

@@ -3,12 +3,14 @@
  * static checks as well; `--project NAME` (repeatable) chooses among the projects of
  * vitest.config.ts, all by default.
  */
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { runChecks } from "./checks.mjs";
-import { ROOT, tryRun } from "./run.mjs";
-import { REPORT_FILE } from "./test-report.mjs";
+import { ROOT } from "./run.mjs";
+import { reportFile } from "./test-report.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +20,7 @@ const { values } = parseArgs({
 });
 const startedAtMs = performance.now();
 const checks = values.checks ? await runChecks() : { passed: 0, failed: 0 };
-const tests = runVitest(values.project);
+const tests = merged(await Promise.all(runsOf(values.project).map(runVitest)));
 for (const { name, reason } of tests.skipped) print(`skipped: ${name} (${reason})`);
 for (const name of tests.failed) print(`failed: ${name}`);
 print(
@@ -28,21 +30,51 @@ const failed = checks.failed + tests.failed.length;
 print(`${checks.passed + tests.passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
+/** Tests that mostly wait run beside the others, in a process of their own; told at their end. */
+function runsOf(projects) {
+  if (projects.length > 0) return [{ run: "chosen", projects, isBeside: false }];
+  const others = ["unit", "simulation", "integration", "e2e"];
+  return [
+    { run: "main", projects: others, isBeside: false },
+    { run: "long", projects: ["long"], isBeside: true },
+  ];
+}
+
 /** What vitest's own exit code says counts too, so nothing fails without being seen. */
-function runVitest(projects) {
-  rmSync(REPORT_FILE, { force: true });
+async function runVitest({ run, projects, isBeside }) {
+  const file = reportFile(run);
+  rmSync(file, { force: true });
   const reporters = [
     "--reporter=default",
     `--reporter=${path.join(ROOT, "scripts/test-report.mjs")}`,
   ];
   const chosen = projects.map((name) => `--project=${name}`);
   const vitest = path.join(ROOT, "node_modules", ".bin", "vitest");
-  const { status } = tryRun(vitest, ["run", ...reporters, ...chosen], { stdio: "inherit" });
-  const report = existsSync(REPORT_FILE)
-    ? JSON.parse(readFileSync(REPORT_FILE, "utf8"))
+  const output = isBeside ? "pipe" : "inherit";
+  const child = spawn(vitest, ["run", ...reporters, ...chosen], {
+    cwd: ROOT,
+    env: { ...process.env, TEST_RUN: run },
+    stdio: ["inherit", output, output],
+  });
+  const said = isBeside ? Promise.all([text(child.stdout), text(child.stderr)]) : [];
+  const status = await new Promise((resolve) => {
+    child.on("error", () => resolve(1));
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+  for (const each of await said) process.stdout.write(each);
+  const report = existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8"))
     : { passed: 0, failed: [], skipped: [] };
   if (status === 0 || report.failed.length > 0) return report;
   return { ...report, failed: [`vitest ended with exit code ${status}`] };
+}
+
+function merged(reports) {
+  return {
+    passed: reports.reduce((sum, { passed }) => sum + passed, 0),
+    failed: reports.flatMap(({ failed }) => failed),
+    skipped: reports.flatMap(({ skipped }) => skipped),
+  };
 }
 
 function print(line) {

@@ -101,8 +101,10 @@ describe("version 2", () => {
     });
   });
 
-  it("is asked for its controllers", () => {
+  it("is asked for its controllers, and for the weight of all CPUs", () => {
+    kernelFiles("innkeeper", { "cpu.weight": "100" });
     expect(whyNoCgroups(root)).toBeUndefined();
+    expect(textOf("innkeeper/cpu.weight")).toBe(String(100 * cpus().length));
     for (const file of ["cgroup.subtree_control", "innkeeper/cgroup.subtree_control"]) {
       expect(textOf(file)).toBe("+cpu +memory +pids");
     }

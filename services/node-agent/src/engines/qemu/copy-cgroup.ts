@@ -23,6 +23,8 @@ const CPU_PERIOD_US = 100_000;
 const SHARES_PER_CPU = 1024;
 const SHARES = { min: 2, max: 262_144 };
 const WEIGHT_MAX = 10_000;
+/** What a process of the host weighs in version 2. */
+const WEIGHT_PER_CPU = 100;
 const MIB = 1024 * 1024;
 /**
  * What QEMU itself may take beside the guest's memory: buffers of devices and migrations, and up to
@@ -163,8 +165,9 @@ export class CopyCgroup {
 /** All guests together weigh as much as all CPUs: else they would as one process of the host. */
 function weighParent(parent: string): void {
   const shares = Math.min(cpus().length * SHARES_PER_CPU, SHARES.max);
+  const weight = Math.min(cpus().length * WEIGHT_PER_CPU, WEIGHT_MAX);
   writeIfThere(path.join(parent, "cpu.shares"), String(shares));
-  writeIfThere(path.join(parent, "cpu.weight"), String(weightOf(shares)));
+  writeIfThere(path.join(parent, "cpu.weight"), String(weight));
 }
 
 function writeIfThere(file: string, text: string): void {

@@ -10,7 +10,7 @@ import { QmpClient } from "../../../services/node-agent/src/engines/qemu/qmp-cli
 import { hasConsoleBytes } from "../bare-qemu.js";
 import { until } from "../until.js";
 import { BeatGap } from "./beats.js";
-import { bootOf, type MigrationCase, type Moved } from "./cases.js";
+import { bootOf, type MigrationCase, type Moved, untilAged } from "./cases.js";
 
 /** No slower than the network, as the product has it; QEMU's own limit would be 128 MiB/s. */
 const BANDWIDTH_BYTES_PER_S = 100 * 1024 ** 3;
@@ -32,6 +32,7 @@ export class BareMigrations {
     const guestUid = randomIdSource.uuid();
     const source = await this.#start(each, { guestUid, epoch: 1 });
     await until(() => hasConsoleBytes(source.consoleFile), "the guest");
+    await untilAged(performance.now());
     const target = await this.#start(each, { guestUid, epoch: 2 });
     try {
       return await moveBetween(source, target);

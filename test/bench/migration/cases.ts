@@ -2,6 +2,7 @@
 
 import path from "node:path";
 import type { CopyLaunch } from "@innkeeper/core";
+import { until } from "../until.js";
 
 export interface MigrationCase {
   readonly name: string;
@@ -14,17 +15,19 @@ export interface MigrationCase {
 }
 
 const TINY = path.resolve("images", "build", "tiny", "tiny.elf");
-const FEW = 5;
+const FEW = 3;
+/** How long a guest has run when it is moved: so long that its agent has measured what it writes. */
+export const AGE_MS = 3_000;
 
 export const CASES: readonly MigrationCase[] = [
   idle(128, FEW),
-  idle(256, 41),
+  idle(256, 21),
   idle(512, FEW),
   idle(1024, FEW),
   idle(2048, FEW),
-  dirtying(20, 7),
-  dirtying(100, 11),
-  dirtying(400, 7),
+  dirtying(20, 5),
+  dirtying(100, 7),
+  dirtying(400, 5),
 ];
 
 /** Half of its memory holds something. */
@@ -43,6 +46,10 @@ export function commandLineOf({ fillMib, dirtyMib }: MigrationCase): string {
 export function bootOf(each: MigrationCase): CopyLaunch["boot"] {
   const commandLine = commandLineOf(each);
   return { kind: "kernel", kernelPath: TINY, initrdPath: undefined, commandLine };
+}
+
+export async function untilAged(sinceMs: number): Promise<void> {
+  await until(() => performance.now() - sinceMs >= AGE_MS, "the guest's age");
 }
 
 export interface Moved {

@@ -3,6 +3,7 @@
  * stopped, and to find its memory as it was.
  */
 import type { InnkeeperClient } from "@innkeeper/client";
+import { GuestPhase } from "@innkeeper/proto/innkeeper/v1/guest";
 import { create, finished } from "../../../packages/cli/src/demo/guests.js";
 import { BeatRecord } from "../../integration/beat-record.js";
 import type { BenchResult } from "../report.js";
@@ -32,6 +33,7 @@ export async function soak(
     failed += (await hasMoved(client)) ? 0 : 1;
     const before = beats.last;
     await until(() => beats.last > before, "a beat after the move");
+    await until(() => isRunning(client), "the guest to be known to run");
     if (move % TOLD_EVERY === 0) say(`${move} moves, ${wrongCopies(beats)} lost or doubled`);
   }
   beats.end();
@@ -50,6 +52,12 @@ async function hasMoved(client: InnkeeperClient): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+async function isRunning(client: InnkeeperClient): Promise<boolean> {
+  const named = { projectId: "", guestId: GUEST.id, minRevision: 0 };
+  const { guest } = await client.guests.getGuest(named);
+  return guest?.status?.phase === GuestPhase.RUNNING;
 }
 
 /** Copies that did not go on where the one before stopped. */

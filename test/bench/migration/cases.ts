@@ -16,7 +16,7 @@ export interface MigrationCase {
 
 const TINY = path.resolve("images", "build", "tiny", "tiny.elf");
 const FEW = 3;
-/** How long a guest has run when it is moved: so long that its agent has measured what it writes. */
+/** How long a guest has run when it is moved: its agent has measured what it writes by then. */
 export const AGE_MS = 3_000;
 
 export const CASES: readonly MigrationCase[] = [

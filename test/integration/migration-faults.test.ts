@@ -211,15 +211,17 @@ async function checkEnd(
   await checkLedger(wanted.nodeId);
 }
 
-/** Each copy goes on where the one before stopped; only one whose QEMU was killed begins anew. */
+/**
+ * No copy lives again what the one before has lived; only one whose QEMU was killed begins anew.
+ * The last beats of a copy may not have been seen before it was gone, so a gap says nothing.
+ */
 function checkLives(beats: BeatRecord, isReborn: boolean): void {
   const copies = beats.copies();
   expect(copies.length).toBeGreaterThan(0);
   for (const [index, { first }] of copies.entries()) {
     const former = copies[index - 1];
     if (former === undefined || (isReborn && first === 1)) continue;
-    expect(first).toBeGreaterThan(former.last - SLACK_BEATS);
-    expect(first).toBeLessThanOrEqual(former.last + SLACK_BEATS);
+    expect(first).toBeGreaterThanOrEqual(former.last - SLACK_BEATS);
   }
 }
 

@@ -60,11 +60,14 @@ async function isRunning(client: InnkeeperClient): Promise<boolean> {
   return guest?.status?.phase === GuestPhase.RUNNING;
 }
 
-/** Copies that did not go on where the one before stopped. */
+/**
+ * Copies that lived again what the one before had lived, or began anew. The last beats of a copy
+ * may not have been seen before it was gone, so a gap says nothing.
+ */
 function wrongCopies(beats: BeatRecord): number {
   const copies = beats.copies();
   return copies.filter(({ first }, index) => {
     const former = copies[index - 1];
-    return former !== undefined && Math.abs(first - former.last) > SLACK_BEATS;
+    return former !== undefined && first < former.last - SLACK_BEATS;
   }).length;
 }

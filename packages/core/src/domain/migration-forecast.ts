@@ -7,7 +7,7 @@ export interface MigrationForecast {
   readonly willConverge: boolean;
   /** Times that memory is gone through. */
   readonly rounds: number;
-  /** From the request until it is over. */
+  /** From its turn until it is over. */
   readonly totalMs: number;
   /** How long the guest stands still for the last bytes, without the handover. */
   readonly downtimeMs: number;

@@ -90,12 +90,14 @@ describe("what a link carries", () => {
       overheadMs: 250,
       samples: 3,
     });
+    const waited = moved({ mib: 1, elapsedMs: 1000 }, { createdAtMs: 0 });
+    expect(linkFrom([withActual(waited, 1100)], pair)).toMatchObject({ overheadMs: 100 });
     expect(linkFrom([other], pair)).toMatchObject({ bytesPerSecond: MIB, samples: 1 });
   });
 
   it("is told with the operation how far the forecast was off", () => {
     const operation = moved({ mib: 1, elapsedMs: 1000 });
-    const told = withActual(operation, operation.createdAtMs + 4321);
+    const told = withActual(operation, 4321);
     expect(told.forecast?.actualTotalMs).toBe(4321);
     expect(withActual(anOperation(), 9)).toEqual(anOperation());
   });

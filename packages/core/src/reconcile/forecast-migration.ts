@@ -141,8 +141,10 @@ function rateOf({ migration }: Operation): number {
   return Math.max(1, Math.round((transferredBytes * 1000) / Math.max(1, elapsedMs)));
 }
 
-function overheadOf({ createdAtMs, updatedAtMs, migration }: Operation): number {
-  return Math.max(0, updatedAtMs - createdAtMs - (migration?.elapsedMs ?? 0));
+/** Without the time in which it waited for its turn. */
+function overheadOf({ createdAtMs, updatedAtMs, migration, forecast }: Operation): number {
+  const totalMs = forecast?.actualTotalMs ?? updatedAtMs - createdAtMs;
+  return Math.max(0, totalMs - (migration?.elapsedMs ?? 0));
 }
 
 function middle(values: readonly number[]): number {
@@ -151,8 +153,9 @@ function middle(values: readonly number[]): number {
 }
 
 /** The operation with how long it took, beside what was expected. */
-export function withActual(operation: Operation, nowMs: number): Operation {
-  const { forecast, createdAtMs } = operation;
-  if (forecast === undefined) return operation;
-  return { ...operation, forecast: { ...forecast, actualTotalMs: nowMs - createdAtMs } };
+export function withActual(operation: Operation, actualTotalMs: number): Operation {
+  const { forecast } = operation;
+  return forecast === undefined
+    ? operation
+    : { ...operation, forecast: { ...forecast, actualTotalMs } };
 }

@@ -253,9 +253,10 @@ function finish(
   end: { guest: Guest; releaseNodeId: string; error: ErrorDetail | undefined },
 ): GuestPlan {
   const { nowMs } = view;
+  const { startedAtMs = nowMs } = view.guest.status.migration ?? {};
   const told = withFigures(view);
   const { error, releaseNodeId } = end;
-  const operation = told && error === undefined ? withActual(told, nowMs) : told;
+  const operation = told && error === undefined ? withActual(told, nowMs - startedAtMs) : told;
   const moved = { ...end.guest, status: { ...end.guest.status, migration: undefined } };
   // What a node may still have that did not answer must be older than the record, to be told to go.
   const guest = isLetGo(view, releaseNodeId) ? moved : withNewIntent(moved);

@@ -253,6 +253,11 @@ describe("switching", () => {
     }
   });
 
+  it("is not over while the target is only about to run", () => {
+    const copies = { source: taken("absent"), target: taken("starting", { epoch: 2 }) };
+    expect(planGuest(view("switching", copies))).toEqual({ do: "idle" });
+  });
+
   it("is over when the target runs and the source is gone: its part is given back", () => {
     const copies = { source: taken("absent"), target: taken("running", { epoch: 2 }) };
     expect(planGuest(view("switching", copies))).toMatchObject({

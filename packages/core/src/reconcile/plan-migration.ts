@@ -209,7 +209,9 @@ function planSwitching(view: GuestView, migration: Migration): GuestPlan {
   const isOver = isLetGo(view, sourceNodeId) || view.linkOf(sourceNodeId) === "unreachable";
   const observed =
     copy && hasTaken(view, target.nodeId) ? observeCopy(view.guest, copy) : undefined;
-  if (isOver && observed !== undefined && observed.status.phase !== "MIGRATING") {
+  // It is moved when it runs there: another move may begin then.
+  const isThere = observed?.status.phase !== "MIGRATING" && copy?.state !== "starting";
+  if (isOver && observed !== undefined && isThere) {
     return finish(view, { guest: observed, releaseNodeId: sourceNodeId, error: undefined });
   }
   return act(orders.filter(({ nodeId }) => view.linkOf(nodeId) === "synced"));

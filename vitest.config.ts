@@ -1,6 +1,6 @@
 /**
  * Five kinds of tests: beside the code, the simulated cluster, real processes (real QEMU, real
- * stores), those of them that mostly wait (`scripts/test.mjs` runs them beside the others), and
+ * stores), those of them that mostly wait (`scripts/test.mjs` runs them beside the first two), and
  * whole clusters in containers, which run last.
  */
 import { defineConfig } from "vitest/config";

@@ -20,7 +20,11 @@ const { values } = parseArgs({
 });
 const startedAtMs = performance.now();
 const checks = values.checks ? await runChecks() : { passed: 0, failed: 0 };
-const tests = merged(await Promise.all(runsOf(values.project).map(runVitest)));
+const reports = [];
+for (const runs of stagesOf(values.project)) {
+  reports.push(...(await Promise.all(runs.map(runVitest))));
+}
+const tests = merged(reports);
 for (const { name, reason } of tests.skipped) print(`skipped: ${name} (${reason})`);
 for (const name of tests.failed) print(`failed: ${name}`);
 print(
@@ -30,13 +34,18 @@ const failed = checks.failed + tests.failed.length;
 print(`${checks.passed + tests.passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Tests that mostly wait run beside the others, in a process of their own; told at their end. */
-function runsOf(projects) {
-  if (projects.length > 0) return [{ run: "chosen", projects, isBeside: false }];
-  const others = ["unit", "simulation", "integration", "e2e"];
+/**
+ * One after the other; what is in one stage runs at a time. Tests that mostly wait run beside those
+ * that need no time of their own, and are told at their end.
+ */
+function stagesOf(projects) {
+  if (projects.length > 0) return [[{ run: "chosen", projects, isBeside: false }]];
   return [
-    { run: "main", projects: others, isBeside: false },
-    { run: "long", projects: ["long"], isBeside: true },
+    [
+      { run: "quick", projects: ["unit", "simulation"], isBeside: false },
+      { run: "long", projects: ["long"], isBeside: true },
+    ],
+    [{ run: "real", projects: ["integration", "e2e"], isBeside: false }],
   ];
 }
 

@@ -67,8 +67,10 @@ it("shows each step of a guest to who watches, on the other controller too", asy
   const abort = new AbortController();
   const phases: string[] = [];
   const watched = cluster.client(second).guests;
+  const all = { projectId: "", pageSize: 0, pageToken: "", minRevision: 0 };
+  const { revision: fromRevision } = await watched.listGuests(all);
   const watching = (async () => {
-    const changes = watched.watchGuests({ projectId: "", fromRevision: 0 }, abort.signal);
+    const changes = watched.watchGuests({ projectId: "", fromRevision }, abort.signal);
     for await (const { guest, deletedGuest } of changes) {
       if (guest?.id === "watched") phases.push(guest.status?.phase ?? "none");
       if (deletedGuest === "default/watched") return "gone";

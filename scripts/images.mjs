@@ -1,7 +1,7 @@
 /**
  * Builds the guest images from their recipes in `images/` into `images/build/`: `tiny` is assembled
  * from our own source, `disk` is a disk that firmware boots it from, `linux` is the distribution's
- * cloud kernel and an initramfs of busybox and our init.
+ * cloud kernel and an initramfs of busybox and our init, `linux-agent` is that with a guest agent.
  */
 import {
   chmodSync,
@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
+import { installAgent } from "./agent-package.mjs";
 import { installBusybox, packInitramfs } from "./initramfs.mjs";
 import { fetchKernel, modulesOf } from "./kernel-package.mjs";
 import { hashOf, ROOT, run, say, stop } from "./run.mjs";
@@ -38,6 +39,8 @@ const POWER_MODULES = ["button", "evdev"];
 /** For guests that are told something of themselves. */
 const SEED_MODULES = ["qemu_fw_cfg"];
 const BUS_MODULES = ["virtio_pci", "virtio_mmio"];
+/** For the channel of the guest agent. */
+const AGENT_MODULES = ["virtio_console"];
 const DEVICE_MODULES = [...BUS_MODULES, "virtio_blk", "virtio_net", "virtio-rng", "virtio_balloon"];
 
 /** What every recipe depends on beside its own files. */
@@ -52,7 +55,7 @@ export function buildImages() {
   unlessStamped("images/build/disk/.stamp", disk, buildDisk);
   const rootfs = hashOf(["images/rootfs", "scripts/images.mjs"]);
   unlessStamped("images/build/rootfs/.stamp", rootfs, buildRootfs);
-  const linux = hashOf(["images/linux", ...SCRIPTS]);
+  const linux = hashOf(["images/linux", "scripts/agent-package.mjs", ...SCRIPTS]);
   unlessStamped("images/build/linux/.stamp", linux, buildLinux);
 }
 
@@ -144,27 +147,37 @@ function buildRootfs() {
   });
 }
 
+/** Both from one kernel. */
 function buildLinux() {
-  say("building image linux (downloads the distribution's cloud kernel)");
-  const output = freshDirectory("linux");
+  say("building images linux and linux-agent (downloads the distribution's cloud kernel)");
+  const [output, withAgent] = [freshDirectory("linux"), freshDirectory("linux-agent")];
   const work = mkdtempSync(path.join(BUILD, "work-"));
   try {
     const kernel = fetchKernel(work, CLOUD_KERNELS);
-    copyFileSync(kernel.file, path.join(output, "vmlinuz"));
-    const [power, devices, seed] = [POWER_MODULES, DEVICE_MODULES, SEED_MODULES].map((names) =>
-      modulesOf(kernel, names),
-    );
-    makeInitramfs(path.join(work, "root"), { power, devices, seed }, path.join(output, "initrd"));
+    for (const each of [output, withAgent]) copyFileSync(kernel.file, path.join(each, "vmlinuz"));
+    const root = path.join(work, "root");
+    makeRoot(root, kernel);
+    packInitramfs(root, path.join(output, "initrd"));
+    installAgent(path.join(work, "agent"), root);
+    for (const { name, bytes } of modulesOf(kernel, AGENT_MODULES)) {
+      writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
+    }
+    mkdirSync(path.join(root, "sbin"));
+    installRecipe(recipe("linux", "shutdown"), path.join(root, "sbin", "shutdown"));
+    packInitramfs(root, path.join(withAgent, "initrd"));
   } finally {
     rmSync(work, { recursive: true });
   }
+  describeLinux(output, { id: "linux", memoryMibMin: 96 });
+  describeLinux(withAgent, { id: "linux-agent", memoryMibMin: 128, guestAgent: true });
+}
+
+function describeLinux(output, description) {
   describe(output, {
-    id: "linux",
     kind: "linux",
     // After a panic: reboot=t, because the other ways sometimes spin for ever on a microvm.
     commandLine:
       "console=ttyS0 quiet loglevel=3 panic=-1 reboot=t random.trust_cpu=on tsc=reliable",
-    memoryMibMin: 96,
     takesIdentity: true,
     readyText: "innkeeper-guest: up ",
     readyWithinMs: 300_000,
@@ -172,10 +185,14 @@ function buildLinux() {
       { role: "kernel", file: "vmlinuz" },
       { role: "initrd", file: "initrd" },
     ],
+    ...description,
   });
 }
 
-function makeInitramfs(root, modules, output) {
+function makeRoot(root, kernel) {
+  const [power, devices, seed] = [POWER_MODULES, DEVICE_MODULES, SEED_MODULES].map((names) =>
+    modulesOf(kernel, names),
+  );
   for (const directory of ["bin", "etc", "modules", "proc", "sys", "dev"]) {
     mkdirSync(path.join(root, directory), { recursive: true });
   }
@@ -183,12 +200,11 @@ function makeInitramfs(root, modules, output) {
   installRecipe(recipe("linux", "init"), path.join(root, "init"));
   assemble(recipe("linux", "take-identity.S"), path.join(root, "bin", "take-identity"));
   installRecipe(recipe("linux", "udhcpc.script"), path.join(root, "etc", "udhcpc.script"));
-  for (const { name, bytes } of [...modules.power, ...modules.devices, ...modules.seed]) {
+  for (const { name, bytes } of [...power, ...devices, ...seed]) {
     writeFileSync(path.join(root, "modules", `${name}.ko`), bytes);
   }
-  const devices = modules.devices.map(({ name }) => name).join("\n");
-  writeFileSync(path.join(root, "modules", "devices"), devices);
-  packInitramfs(root, output);
+  const order = devices.map(({ name }) => name).join("\n");
+  writeFileSync(path.join(root, "modules", "devices"), order);
 }
 
 /** A program of its own for 64-bit Linux. */

@@ -48,6 +48,7 @@ const COPY = {
   error: ERROR,
   change_error: { ...ERROR },
   trouble: { ...ERROR },
+  cloned_percent: 45,
   launched_with: SIZE,
 };
 const REPORT = {
@@ -112,6 +113,7 @@ export const REGISTRY = [
       "change_error.kind": ["", "odd"],
       "change_error.reason": ["", "not upper", LONG],
       "error.reason": ["", "not upper", LONG],
+      cloned_percent: [-1, 101],
       "trouble.kind": ["", "odd"],
       "trouble.reason": ["", "not upper", LONG],
       incoming_uri: URIS,

@@ -1,4 +1,5 @@
 /** Clones through the whole cluster on real QEMU: what they hold, and what is left of one. */
+import { execFileSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -72,4 +73,20 @@ it("makes guests of stopped ones and of snapshots, and leaves nothing when cance
     PATIENCE,
   );
   expect(await inn("guest", "start", "b")).toMatch(/RUNNING/);
+});
+
+it("says how far it is while the disks are copied", async () => {
+  const small = ["--image", "tiny", "--mode", "hybrid", "--memory", "32MiB", "--cpu", "100m"];
+  const node = ["--disk", "1GiB", "--node", "n2"];
+  expect(await inn("guest", "create", "a", ...small, ...node)).toMatch(/RUNNING/);
+  expect(await inn("guest", "stop", "a")).toMatch(/STOPPED/);
+  const { uid } = await guest("a");
+  const disk = path.join(programs.directory, "data/nodes/n2/disks", uid, "data.qcow2");
+  execFileSync("qemu-io", ["-f", "qcow2", "-c", "write -P 1 0 512M", disk]);
+  const { code, err } = await programs.inn(cluster.address, "guest", "clone", "a", "b");
+  expect(code).toBe(0);
+  const told = [...err.matchAll(/clone b: copies the disks: ([0-9]+) %/g)].map(([, at]) => at);
+  const percents = told.map(Number);
+  expect(percents.length).toBeGreaterThan(0);
+  expect(percents).toEqual(percents.toSorted((one, other) => one - other));
 });

@@ -130,4 +130,6 @@ export interface CopyReport {
   readonly migration: MigrationProgress | undefined;
   /** What the present copy was launched with. */
   readonly launchedWith: LaunchSize | undefined;
+  /** Whole per cent of its disks that have been copied; absent = none are being copied. */
+  readonly clonedPercent?: number | undefined;
 }

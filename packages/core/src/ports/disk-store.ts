@@ -34,6 +34,13 @@ export interface DiskBase {
   readonly sizeMib: number;
 }
 
+export interface CloneOrder {
+  readonly from: CloneOf;
+  readonly wanted: readonly WantedDisk[];
+  /** Hears how much of what is to be copied has been: 0 to 100, never less than before. */
+  readonly onProgress?: (percent: number) => void;
+}
+
 export interface ExportedDisk {
   readonly sizeBytes: number;
   read(): AsyncIterable<Uint8Array>;
@@ -55,11 +62,7 @@ export interface DiskStore {
    * long; other work goes on meanwhile. No copy of the other guest may run, but if it is as it was
    * in a snapshot. @throws the same; `cancelled` when the signal aborts; `not-found`.
    */
-  clone(
-    guestUid: string,
-    order: { readonly from: CloneOf; readonly wanted: readonly WantedDisk[] },
-    signal: AbortSignal,
-  ): Promise<readonly CopyDisk[]>;
+  clone(guestUid: string, order: CloneOrder, signal: AbortSignal): Promise<readonly CopyDisk[]>;
   /**
    * The same while a copy runs: what is there is not touched, so it is the copy that lets its disks
    * grow. @throws the same.

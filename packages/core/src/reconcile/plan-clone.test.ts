@@ -15,7 +15,11 @@ const CLONE = aGuest({
   spec: { cloneOf: FROM },
 });
 
-function aView(guest: Guest, operation: Operation, state?: "running" | "failed"): GuestView {
+function aView(
+  guest: Guest,
+  operation: Operation,
+  state?: "starting" | "running" | "failed",
+): GuestView {
   const { guestUid: _, ...rest } = aCopyReport();
   const report = { ...rest, guestUid: guest.uid, intent: guest.intent, epoch: 1 };
   const error = {
@@ -48,6 +52,32 @@ describe("a guest that is cloned from another", () => {
       operation: { state: "succeeded" },
     });
     expect(done.do === "write" && done.guest?.spec.cloneOf).toBeUndefined();
+  });
+
+  it("says how far its disks are copied, when that has changed", () => {
+    const seen = planGuest(aView(CLONE, CLONING, "starting"));
+    const guest = (seen.do === "write" && seen.guest) || CLONE;
+    const view = aView(guest, CLONING, "starting");
+    const withPercent = (
+      clonedPercent: number | undefined,
+      epoch = 1,
+      message = "",
+    ): GuestView => ({
+      ...view,
+      operation: { ...CLONING, message },
+      copyOn: (nodeId) => {
+        const copy = view.copyOn(nodeId);
+        return copy && { ...copy, epoch, clonedPercent };
+      },
+    });
+    const message = "copies the disks: 45 %";
+    expect(planGuest(withPercent(45))).toMatchObject({
+      do: "write",
+      guest: { intent: CLONE.intent, operationId: CLONING.id, spec: { cloneOf: FROM } },
+      operation: { state: "running", message },
+    });
+    expect(planGuest(withPercent(45, 1, message))).toEqual({ do: "idle" });
+    expect(planGuest(withPercent(undefined))).toEqual({ do: "idle" });
   });
 
   it("is deleted when that fails, or is cancelled (N1)", () => {

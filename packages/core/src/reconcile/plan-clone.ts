@@ -9,7 +9,7 @@ import type { ErrorDetail } from "../domain/errors.js";
 import type { Guest } from "../domain/guest.js";
 import { withPhase } from "../domain/guest-lifecycle.js";
 import { isDone, type Operation } from "../domain/operation.js";
-import { type GuestPlan, type GuestView, withNewIntent } from "./guest-view.js";
+import { type GuestPlan, type GuestView, IDLE, withNewIntent } from "./guest-view.js";
 import { endOperation } from "./settle-operation.js";
 
 type PlanAlone = (view: GuestView) => GuestPlan;
@@ -35,10 +35,22 @@ export function planClone(view: GuestView, operation: Operation, planAlone: Plan
     return undone(guest, endOperation(operation, { state: "cancelled", error: CANCELLED, nowMs }));
   }
   const plan = planAlone(view);
+  if (plan.do === "idle") return planProgress(view, operation);
   if (plan.do !== "write" || plan.operation === undefined || plan.guest === undefined) return plan;
   if (plan.operation.state !== "succeeded") return undone(plan.guest, plan.operation);
   const { cloneOf: _, ...spec } = plan.guest.spec;
   return { ...plan, guest: { ...plan.guest, spec } };
+}
+
+/** Says how far its node is with the disks. */
+function planProgress({ guest, copyOn, nowMs }: GuestView, operation: Operation): GuestPlan {
+  const { placement } = guest.status;
+  const copy = placement && copyOn(placement.nodeId);
+  if (copy?.clonedPercent === undefined || copy.epoch !== placement?.epoch) return IDLE;
+  const message = `copies the disks: ${copy.clonedPercent} %`;
+  if (operation.message === message) return IDLE;
+  const told = { ...operation, message, updatedAtMs: nowMs };
+  return { do: "write", guest, operation: told, releases: [] };
 }
 
 const CANCELLED: ErrorDetail = {

@@ -3,13 +3,18 @@ import { assert } from "../domain/assert.js";
 import { diskFull } from "../domain/disk.js";
 import { isUuid } from "../domain/names.js";
 import {
-  type CloneOf,
   cloneCancelled,
   cloneSourceGone,
   snapshotNotFound,
   type WantedSnapshot,
 } from "../domain/snapshot.js";
-import type { DiskName, DiskStore, ExportedDisk, WantedDisk } from "../ports/disk-store.js";
+import type {
+  CloneOrder,
+  DiskName,
+  DiskStore,
+  ExportedDisk,
+  WantedDisk,
+} from "../ports/disk-store.js";
 import type { CopyDisk, CopySnapshot } from "../ports/engine.js";
 
 /** What survives the agent process: guest uid → disk name → MiB. */
@@ -48,7 +53,7 @@ export class MemoryDiskStore implements DiskStore {
 
   async clone(
     guestUid: string,
-    { from, wanted }: { readonly from: CloneOf; readonly wanted: readonly WantedDisk[] },
+    { from, wanted, onProgress }: CloneOrder,
     signal: AbortSignal,
   ): Promise<readonly CopyDisk[]> {
     const { snapshotUid } = from;
@@ -60,6 +65,7 @@ export class MemoryDiskStore implements DiskStore {
     const present = this.disks.guests.get(guestUid);
     const isMissing = wanted.some(({ name }) => present?.has(name) !== true);
     if (!isThere && isMissing) throw cloneSourceGone(from);
+    if (isMissing) onProgress?.(100);
     return await this.prepare(guestUid, wanted);
   }
 

@@ -169,6 +169,8 @@ const NO_IMAGE: ImageManifest = {
   blobs: [],
 };
 
+const PERCENT = { min: 0, max: 100 };
+
 export function reportToProto(report: CopyReport): ProtoReport {
   return {
     ...report,
@@ -193,6 +195,9 @@ export function parseReport(proto: ProtoReport): CopyReport {
     lastExit: parseExit(proto.lastExit),
     error: parseError(proto.error),
     ...(proto.changeError && { changeError: parseError(proto.changeError, "change_error") }),
+    ...(proto.clonedPercent !== undefined && {
+      clonedPercent: parseInteger("cloned_percent", proto.clonedPercent, PERCENT),
+    }),
     ...(proto.trouble && { trouble: parseError(proto.trouble, "trouble") }),
     incomingUri: proto.incomingUri === "" ? undefined : parseUri("incoming_uri", proto.incomingUri),
     migration: parseProgress(proto.migration),

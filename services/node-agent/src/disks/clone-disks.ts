@@ -19,6 +19,15 @@ export interface CloneFile {
   readonly sizeMib: number;
 }
 
+export interface FillOptions {
+  readonly signal: AbortSignal;
+  /** Hears how much of what is to be copied has been, 0 to 100. */
+  readonly onPercent: (percent: number) => void;
+}
+
+/** As `qemu-img -p` says it. */
+const PROGRESS = /\(([0-9.]+)\/100%\)/g;
+
 interface Below {
   readonly file: string;
   readonly format: DiskFormat;
@@ -38,20 +47,44 @@ export async function reserveClone(clone: CloneFile, { guestUid }: CloneOf): Pro
   await chmod(path.join(directory, newFile), 0o600);
 }
 
-/** @throws `cancelled`, `precondition` (DISK_STORE_FAILED) also when a copy of the source runs. */
-export async function fillClone(
+/**
+ * One after the other; each counts by its size. @throws `cancelled`, `precondition`
+ * (DISK_STORE_FAILED) also when a copy of the source runs.
+ */
+export async function fillClones(
+  clones: readonly CloneFile[],
+  from: CloneOf,
+  { signal, onPercent }: FillOptions,
+): Promise<void> {
+  const totalMib = clones.reduce((sum, { sizeMib }) => sum + sizeMib, 0);
+  let doneMib = 0;
+  for (const clone of clones) {
+    const { sizeMib } = clone;
+    await fillClone(clone, from, {
+      signal,
+      onPercent: (percent) => onPercent((100 * doneMib + percent * sizeMib) / totalMib),
+    });
+    doneMib += sizeMib;
+  }
+}
+
+async function fillClone(
   clone: CloneFile,
   { guestUid, snapshotUid }: CloneOf,
-  signal: AbortSignal,
+  { signal, onPercent }: FillOptions,
 ): Promise<void> {
   const { directory, newFile } = clone;
   const below = await imageBelow(clone, guestUid);
   const moment = snapshotUid === "" ? [] : ["-U", "-l", `snapshot.name=${snapshotUid}`];
   const shared = below === undefined ? [] : ["-B", below.file, "-F", below.format];
   const formats = ["-f", "qcow2", "-O", "qcow2"];
-  const args = ["convert", "-q", "-n", ...formats, ...shared, ...moment];
+  const args = ["convert", "-p", "-n", ...formats, ...shared, ...moment];
+  const onOutput = (text: string): void => {
+    const last = [...text.matchAll(PROGRESS)].at(-1);
+    if (last !== undefined) onPercent(Math.min(100, Number(last[1])));
+  };
   try {
-    await qemuImg(directory, [...args, sourceOf(clone, guestUid), newFile], { signal });
+    await qemuImg(directory, [...args, sourceOf(clone, guestUid), newFile], { signal, onOutput });
   } catch (error) {
     throw signal.aborted ? cloneCancelled() : error;
   }

@@ -9,6 +9,7 @@ import path from "node:path";
 import {
   assert,
   type CloneOf,
+  type CloneOrder,
   type CopyDisk,
   type CopySnapshot,
   cloneSourceGone,
@@ -21,7 +22,7 @@ import {
   type WantedDisk,
   type WantedSnapshot,
 } from "@innkeeper/core";
-import { type CloneFile, fillClone, reserveClone } from "./clone-disks.js";
+import { type CloneFile, fillClones, reserveClone } from "./clone-disks.js";
 import { checkBase, keepBase } from "./disk-base.js";
 import { freeBytesOf, namesIn, sizesOf, syncFile } from "./disk-files.js";
 import { DiskExports } from "./export-disk.js";
@@ -91,13 +92,13 @@ class FileDiskStore implements DiskStore {
 
   async clone(
     guestUid: string,
-    { from, wanted }: { readonly from: CloneOf; readonly wanted: readonly WantedDisk[] },
+    { from, wanted, onProgress }: CloneOrder,
     signal: AbortSignal,
   ): Promise<readonly CopyDisk[]> {
     const directory = this.#of(guestUid);
     const files = await this.#inTurn(() => this.#reserve(directory, from, wanted));
     try {
-      for (const file of files) await fillClone(file, from, signal);
+      await fillClones(files, from, { signal, onPercent: onProgress ?? (() => undefined) });
     } catch (error) {
       await this.#inTurn(() => dropNew(directory, files));
       throw error;

@@ -39,16 +39,23 @@ export async function snapshotsIn(directory: string, file: string): Promise<stri
   return snapshots.map(({ name }) => name);
 }
 
+export interface QemuImgOptions {
+  readonly signal?: AbortSignal;
+  /** Hears what it prints as it comes. */
+  readonly onOutput?: (text: string) => void;
+}
+
 /** @returns what it prints. @throws `precondition` with its last words. */
 export async function qemuImg(
   cwd: string,
   args: readonly string[],
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal, onOutput }: QemuImgOptions = {},
 ): Promise<string> {
   try {
     // What can be ended by a signal takes as long as it takes.
     const limit = signal === undefined ? { timeout: TIMEOUT_MS } : { signal };
     const running = promisify(execFile)(PROGRAM, args, { cwd, killSignal: "SIGKILL", ...limit });
+    if (onOutput !== undefined) running.child.stdout?.on("data", onOutput);
     return await running.then(({ stdout }) => stdout).finally(() => hasEnded(running.child));
   } catch (error) {
     throw isMissing(error)

@@ -16,6 +16,13 @@ type BlobPaths = ReadonlyMap<ImageBlob["role"], string>;
 
 export type CopySources = Pick<PreparedCopy, "boot" | "disks" | "restore" | "areDisksBlank">;
 
+export interface PrepareOptions {
+  readonly restore: Restore | undefined;
+  readonly signal: AbortSignal;
+  /** See `CloneOrder`. */
+  readonly onProgress: (percent: number) => void;
+}
+
 /**
  * Blobs and disks of the guest, on this node. @throws `unavailable` when a blob cannot be fetched
  * now, `capacity` when there is no room for its disks, `corrupt` for what no engine can use.
@@ -23,7 +30,7 @@ export type CopySources = Pick<PreparedCopy, "boot" | "disks" | "restore" | "are
 export async function prepareSources(
   context: RunnerContext,
   assignment: GuestAssignment,
-  { restore, signal }: { readonly restore: Restore | undefined; readonly signal: AbortSignal },
+  { restore, signal, onProgress }: PrepareOptions,
 ): Promise<CopySources> {
   const paths = await fetchBlobs(context, assignment);
   const boot = bootOf(assignment, paths);
@@ -35,7 +42,7 @@ export async function prepareSources(
   const disks =
     cloneOf === undefined
       ? await context.disks.prepare(guestUid, wanted)
-      : await context.disks.clone(guestUid, { from: cloneOf, wanted }, signal);
+      : await context.disks.clone(guestUid, { from: cloneOf, wanted, onProgress }, signal);
   const begun = restored && restore?.hasMemory && { restore: restored };
   return { boot, disks, areDisksBlank, ...begun };
 }

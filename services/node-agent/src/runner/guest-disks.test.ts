@@ -9,10 +9,14 @@ const S = { uid: "00000000-0000-4000-8000-0000000000c1", hasMemory: false, memor
 
 let store: MemoryDiskStore;
 let disks: GuestDisks;
+/** How much had been copied, each time that it was told. */
+let changes: (number | undefined)[];
 
 beforeEach(async () => {
   store = new MemoryDiskStore(new MemoryDisks(100));
-  disks = new GuestDisks({ disks: store, log: silentLogger }, undefined);
+  changes = [];
+  const onChanged = (): void => void changes.push(disks.clonedPercent);
+  disks = new GuestDisks({ disks: store, log: silentLogger, onChanged }, undefined);
   await store.prepare(UID, [{ name: "data", sizeMib: 40, base: undefined }]);
 });
 
@@ -32,6 +36,15 @@ describe("the disks of a guest of which no copy runs", () => {
   it("get no snapshot that was only to be kept: it would hold another moment", async () => {
     await disks.settle(anAssignment({ snapshots: [{ ...S, isNew: false }] }), () => true);
     expect((await store.snapshots(UID)).size).toBe(0);
+  });
+
+  it("tell how far they are copied in whole per cent, and no more when that ends", async () => {
+    const made = disks.tellCloned(anAssignment(), (onProgress) => {
+      for (const percent of [0, 0.9, 1, 57.6, 100]) onProgress(percent);
+      return Promise.reject(new Error("no"));
+    });
+    await expect(made).rejects.toThrow("no");
+    expect(changes).toEqual([0, 1, 57, 100, undefined]);
   });
 
   it("tell why they cannot be so, until there is another assignment", async () => {

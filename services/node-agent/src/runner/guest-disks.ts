@@ -23,9 +23,10 @@ export class GuestDisks {
   #mayBe = true;
   #mayBeOld = true;
   #error: ErrorDetail | undefined;
+  #clonedPercent: number | undefined;
 
   constructor(
-    private readonly context: Pick<RunnerContext, "disks" | "log">,
+    private readonly context: Pick<RunnerContext, "disks" | "log" | "onChanged">,
     /** The epoch whose copy has begun, or may have begun, as a snapshot. */
     public restoredEpoch: number | undefined,
   ) {}
@@ -49,6 +50,29 @@ export class GuestDisks {
       isSameSnapshots(before.snapshots, after.snapshots);
     this.#mayBeOld ||= !isSame;
     this.#error = undefined;
+  }
+
+  /** Whole per cent of its disks that have been copied from another guest's, while they are. */
+  get clonedPercent(): number | undefined {
+    return this.#clonedPercent;
+  }
+
+  /** Tells how far they are while `act` makes them, if any are copied. */
+  async tellCloned<T>(
+    { guestUid }: GuestAssignment,
+    act: (onProgress: (percent: number) => void) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await act((percent) => this.#setCloned(guestUid, Math.floor(percent)));
+    } finally {
+      this.#setCloned(guestUid, undefined);
+    }
+  }
+
+  #setCloned(guestUid: string, percent: number | undefined): void {
+    if (percent === this.#clonedPercent) return;
+    this.#clonedPercent = percent;
+    this.context.onChanged(guestUid);
   }
 
   /** Some are about to be made. */

@@ -140,21 +140,17 @@ export class GuestRunner {
 
   report(): CopyReport {
     const { guestUid, epoch, intent, generation } = this.#assignment;
+    const { restartCount, startedAtMs, lastExit } = this.#memory;
     return {
-      guestUid,
-      epoch,
-      intent,
-      generation,
+      ...{ guestUid, epoch, intent, generation, restartCount, startedAtMs, lastExit },
       state: this.#isNewIntent() ? "taken" : this.#state,
-      restartCount: this.#memory.restartCount,
-      startedAtMs: this.#memory.startedAtMs,
-      lastExit: this.#memory.lastExit,
       error: this.#outgoing.error ?? this.#resources.error ?? this.#memory.failure,
       changeError: this.#resources.error ?? this.#disks.error,
       trouble: this.#copy?.trouble,
       incomingUri: this.#state === "incoming" ? this.#incomingUri : undefined,
       migration: this.#outgoing.progress,
       launchedWith: this.#copy && this.#launchedWith,
+      clonedPercent: this.#disks.clonedPercent,
     };
   }
 
@@ -314,7 +310,9 @@ export class GuestRunner {
     const restore = this.#disks.restoreDue(assignment);
     this.#preparing = new AbortController();
     const { signal } = this.#preparing;
-    const preparing = prepareSources(this.context, assignment, { restore, signal });
+    const preparing = this.#disks.tellCloned(assignment, (onProgress) =>
+      prepareSources(this.context, assignment, { restore, signal, onProgress }),
+    );
     try {
       await preparing;
     } catch (error) {

@@ -126,7 +126,11 @@ function cloning(): void {
   it("makes disks of their own that begin as another guest's, once", async () => {
     const wanted = [data(3), coming("a")];
     const theirs = await subject.disks.prepare(A, wanted);
-    const made = await subject.disks.clone(B, { from: asIs, wanted }, never());
+    const told: number[] = [];
+    const order = { from: asIs, wanted, onProgress: (percent: number) => void told.push(percent) };
+    const made = await subject.disks.clone(B, order, never());
+    expect(told.at(-1)).toBe(100);
+    expect(told).toEqual(told.toSorted((one, other) => one - other));
     expect(made.map(({ name }) => name)).toEqual(["data", "disk-a"]);
     expect(made.map(({ path }) => path)).not.toEqual(theirs.map(({ path }) => path));
     await subject.disks.remove(A);

@@ -266,8 +266,8 @@ describe("operations", () => {
       "guest slow: at most 40 ms still, slowed down by at most 0 %, given up after 1 s\n",
     );
     const plan = await inn("guest", "migrate", "slow", "--plan");
-    expect(plan.out).toMatch(/^guest +slow: n[12] -> n[12]\nforecast +about [0-9]+ ms in [0-9]+ r/);
-    expect(plan.out).toMatch(/link +[0-9]+ MiB\/s \((assumed|from [1-5] earlier)\)/);
+    expect(plan.out).toMatch(/^guest +slow: n\d -> n\d\nforecast +about [0-9]+ ms in [0-9]+ r/);
+    expect(plan.out).toMatch(/link +[0-9]+ MiB\/s \((assumed|from [0-9]+ earlier)\)/);
     const { code, err } = await inn("guest", "migrate", "slow");
     expect([code, err]).toEqual([5, expect.stringMatching(/not done within 1000 ms: [0-9]+ MiB/)]);
     expect((await inn("guest", "get", "slow")).out).toMatch(/phase +RUNNING/);

@@ -108,7 +108,7 @@ export function agentClientContract(name: string, open: Open): void {
     const client = (): AgentClient => subject.directory.clientFor(subject.address);
 
     it("passes assignments and reports on as they are", async () => {
-      const migrateTo = { uri: "tcp:n2:1", downtimeMsMax: 300 };
+      const migrateTo = { uri: "tcp:n2:1", downtimeMsMax: 300, slowdownPercentMax: 70 };
       const request = {
         leaderEpoch: 7,
         assignments: [anAssignment(), anAssignment({ desired: "sending", migrateTo })],

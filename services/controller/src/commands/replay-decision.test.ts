@@ -1,7 +1,7 @@
-import { aGuest, aNode, forEachSeedAsync, type Prng, silentLogger } from "@innkeeper/core/testing";
+import { aGuest, aNode, forEachSeedAsync, type Prng } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
-import { PlacementLoop } from "../loops/placement-loop.js";
 import { aBench, type CommandBench } from "../testing/command-bench.js";
+import { placeAll } from "../testing/place-all.js";
 import { cordonNode } from "./cordon-node.js";
 import { createGuest } from "./create-guest.js";
 import { deleteGuest } from "./delete-guest.js";
@@ -15,7 +15,7 @@ describe("a decision made again", () => {
       const bench = await aBench({ nodes: ["n1", "n2", "n3"].map(nodeOf) });
       const names = Array.from({ length: 6 }, (_, index) => `g${index}`);
       for (const id of names) await create(bench, prng, id);
-      await place(bench);
+      await placeAll(bench);
       await cordonNode(bench, {
         nodeId: prng.pick(["n1", "n2", "n3"]),
         isCordoned: true,
@@ -23,7 +23,7 @@ describe("a decision made again", () => {
       });
       await deleteGuest(bench, { ...DEFAULT, guestId: "g0" });
       await create(bench, prng, "later");
-      await place(bench);
+      await placeAll(bench);
       for (const guestId of [...names, "later"]) {
         const { isSame, result, decision } = await replayDecision(bench, { ...DEFAULT, guestId });
         expect(result.isPlaced && result.decision).toEqual(decision);
@@ -64,22 +64,4 @@ async function create(bench: CommandBench, prng: Prng, id: string): Promise<void
   const resources = { cpuMillis: 100 * prng.integer(1, 10), memoryMib: 128, diskMib: 0 };
   const { spec } = aGuest({ spec: { resources } });
   await createGuest(bench, { ...DEFAULT, id, labels: {}, spec });
-}
-
-/** Gives every guest that has no place its turn, all in one. */
-async function place(bench: CommandBench): Promise<void> {
-  const limit = { clock: bench.clock, timeoutMs: 1000 };
-  const context = {
-    mirror: bench.mirror,
-    clock: bench.clock,
-    ids: bench.ids,
-    log: silentLogger,
-    leader: { epoch: 1, commitAll: bench.store.commitAll.bind(bench.store) },
-    mirrored: (revision: number) => bench.mirror.waitFor(revision, limit),
-  };
-  await new Promise((settled) => {
-    const hooks = { onSettled: settled, isReachable: () => true };
-    const loop = new PlacementLoop(context, bench.nodeViews, hooks);
-    for (const { uid } of bench.mirror.guests()) loop.enqueue(uid);
-  });
 }

@@ -1,9 +1,9 @@
-import { allocatable, type CommitResult, type NodeRecord, type Transaction } from "@innkeeper/core";
-import { aGuest, aNode, forEachSeedAsync, type Prng, silentLogger } from "@innkeeper/core/testing";
+import { allocatable, type NodeRecord } from "@innkeeper/core";
+import { aGuest, aNode, forEachSeedAsync, type Prng } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
 import { createGang } from "../commands/create-guests.js";
 import { aBench, type CommandBench } from "../testing/command-bench.js";
-import { PlacementLoop } from "./placement-loop.js";
+import { placeAll } from "../testing/place-all.js";
 
 const NONE = { cpuMillis: 0, memoryMib: 0, diskMib: 0 };
 const EXACT = { cpuMillis: 100, memoryMib: 100, diskMib: 100 };
@@ -12,7 +12,7 @@ describe("the placement of a gang", () => {
   it("gives all a place in one commit", async () => {
     const bench = await aBench({ nodes: [nodeOf("n1", 512), nodeOf("n2", 256)] });
     await createGang(bench, sized(256, 256, 256), "");
-    const commits = await place(bench);
+    const commits = await placeAll(bench);
     expect(commits).toHaveLength(1);
     expect(placesOf(bench).sort()).toEqual(["n1", "n1", "n2"]);
   });
@@ -20,7 +20,7 @@ describe("the placement of a gang", () => {
   it("gives none a place when one finds none, and says which and why", async () => {
     const bench = await aBench({ nodes: [nodeOf("n1", 512)] });
     await createGang(bench, sized(256, 256, 256), "");
-    await place(bench);
+    await placeAll(bench);
     expect(placesOf(bench)).toEqual(["", "", ""]);
     const { message, rejections } = bench.guest("g0").status;
     expect(message).toMatch(/^gang of 3: 2 find places together, "g2" does not: n1: .*memory/);
@@ -35,7 +35,7 @@ describe("the placement of a gang", () => {
       guests: [pending("single", 512)],
     });
     await createGang(bench, sized(256, 256, 256), "");
-    await place(bench);
+    await placeAll(bench);
     expect(bench.guest("single").status.placement?.nodeId).toBe("n1");
   });
 
@@ -46,14 +46,14 @@ describe("the placement of a gang", () => {
       nodes: [nodeOf("n1", 512)],
       guests: [{ ...guest, spec: { ...guest.spec, dataDisks } }],
     });
-    await place(bench);
+    await placeAll(bench);
     expect(await bench.counters()).toMatchObject({ "node/n1/diskMib": 10 });
   });
 
   it("places the largest first, so that they do not find the room in pieces", async () => {
     const bench = await aBench({ nodes: [nodeOf("n1", 512), nodeOf("n2", 512)] });
     await createGang(bench, sized(256, 256, 512), "");
-    await place(bench);
+    await placeAll(bench);
     expect(placesOf(bench).filter((id) => id === "")).toEqual([]);
   });
 
@@ -64,7 +64,7 @@ describe("the placement of a gang", () => {
       );
       const bench = await aBench({ nodes });
       await createGang(bench, someSizes(prng), "");
-      await place(bench);
+      await placeAll(bench);
       const unplaced = placesOf(bench).filter((id) => id === "").length;
       expect([0, bench.mirror.guests().length]).toContain(unplaced);
       for (const node of nodes) {
@@ -95,32 +95,6 @@ function someSizes(prng: Prng) {
 function pending(id: string, memoryMib: number) {
   const resources = { cpuMillis: 100, memoryMib, diskMib: 0 };
   return aGuest({ id, uid: `${id}-uid`, spec: { resources } });
-}
-
-/** Gives every guest its turn; what was committed. */
-async function place(bench: CommandBench): Promise<readonly Transaction[]> {
-  const commits: Transaction[] = [];
-  const commitAll = async (all: readonly Transaction[]): Promise<readonly CommitResult[]> => {
-    commits.push(...all);
-    return await bench.store.commitAll(all);
-  };
-  const limit = { clock: bench.clock, timeoutMs: 1000 };
-  const context = {
-    mirror: bench.mirror,
-    clock: bench.clock,
-    ids: bench.ids,
-    log: silentLogger,
-    leader: { epoch: 1, commitAll },
-    mirrored: (revision: number) => bench.mirror.waitFor(revision, limit),
-  };
-  await new Promise((settled) => {
-    const loop = new PlacementLoop(context, bench.nodeViews, {
-      onSettled: settled,
-      isReachable: () => true,
-    });
-    for (const { uid } of bench.mirror.guests()) loop.enqueue(uid);
-  });
-  return commits;
 }
 
 function placesOf(bench: CommandBench): string[] {

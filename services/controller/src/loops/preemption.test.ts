@@ -1,8 +1,8 @@
-import type { CommitResult, Guest, NodeRecord, Transaction } from "@innkeeper/core";
-import { aGuest, aNode, silentLogger } from "@innkeeper/core/testing";
+import type { Guest, NodeRecord } from "@innkeeper/core";
+import { aGuest, aNode } from "@innkeeper/core/testing";
 import { describe, expect, it } from "vitest";
 import { aBench, type CommandBench } from "../testing/command-bench.js";
-import { PlacementLoop } from "./placement-loop.js";
+import { placeAll } from "../testing/place-all.js";
 
 const NONE = { cpuMillis: 0, memoryMib: 0, diskMib: 0 };
 const EXACT = { cpuMillis: 100, memoryMib: 100, diskMib: 100 };
@@ -14,7 +14,7 @@ describe("preemption", () => {
       nodes: [nodeOf("n1")],
       guests: [there("large", 384), there("small", 128), urgent({ memoryMib: 64 })],
     });
-    await place(bench);
+    await placeAll(bench);
     expect(leaving(bench)).toEqual(["small"]);
     expect(bench.guest("small").status.eviction).toEqual({
       step: "stopping",
@@ -31,8 +31,8 @@ describe("preemption", () => {
   it("makes nobody leave twice, or for a guest that is waited for already (M1)", async () => {
     const guests = [there("a", 256), there("b", 256), urgent({ memoryMib: 64 })];
     const bench = await aBench({ nodes: [nodeOf("n1")], guests });
-    await place(bench);
-    await place(bench);
+    await placeAll(bench);
+    await placeAll(bench);
     expect(leaving(bench)).toHaveLength(1);
   });
 
@@ -41,8 +41,8 @@ describe("preemption", () => {
     const later = aGuest({ ...names("later"), spec: { resources } });
     const guests = [there("a", 384), urgent({ memoryMib: 256 }), later];
     const bench = await aBench({ nodes: [nodeOf("n1")], guests });
-    await place(bench);
-    await place(bench);
+    await placeAll(bench);
+    await placeAll(bench);
     expect(leaving(bench)).toEqual(["a"]);
     expect(bench.guest("later").status.placement).toBeUndefined();
   });
@@ -51,7 +51,7 @@ describe("preemption", () => {
     const other = urgent({ memoryMib: 200, id: "other" });
     const guests = [there("a", 256), there("b", 256), urgent({ memoryMib: 200 }), other];
     const bench = await aBench({ nodes: [nodeOf("n1")], guests });
-    await place(bench);
+    await placeAll(bench);
     expect(leaving(bench)).toEqual(["a", "b"]);
   });
 
@@ -68,7 +68,7 @@ describe("preemption", () => {
         nodes: [nodeOf("n1")],
         guests: [guest, urgent({ memoryMib: 64 })],
       });
-      await place(bench);
+      await placeAll(bench);
       expect(leaving(bench), why).toEqual([]);
       expect(bench.guest("urgent").status.reason).toBe("NOTHING_FITS");
     }
@@ -84,17 +84,17 @@ describe("preemption", () => {
     const nodes = [nodeOf("n1")];
     const guests = [member("a"), member("b"), urgent({ memoryMib: 64 })];
     const bench = await aBench({ nodes, guests });
-    await place(bench);
+    await placeAll(bench);
     expect(leaving(bench)).toEqual(["a"]);
     const full = await aBench({ nodes, guests: [...guests, { ...down, spec: stopped(down) }] });
-    await place(full);
+    await placeAll(full);
     expect(leaving(full)).toEqual([]);
   });
 
   it("makes nobody leave a node that does not answer", async () => {
     const guests = [there("a", 512), urgent({ memoryMib: 64 })];
     const bench = await aBench({ nodes: [{ ...nodeOf("n1"), state: "unreachable" }], guests });
-    await place(bench);
+    await placeAll(bench);
     expect(leaving(bench)).toEqual([]);
   });
 });
@@ -129,26 +129,4 @@ function stopped({ spec }: Guest): Guest["spec"] {
 function leaving(bench: CommandBench): string[] {
   const found = bench.mirror.guests().filter(({ status }) => status.eviction !== undefined);
   return found.map(({ id }) => id).sort();
-}
-
-/** Gives every guest that has no place its turn. */
-async function place(bench: CommandBench): Promise<void> {
-  const commitAll = async (all: readonly Transaction[]): Promise<readonly CommitResult[]> =>
-    await bench.store.commitAll(all);
-  const limit = { clock: bench.clock, timeoutMs: 1000 };
-  const context = {
-    mirror: bench.mirror,
-    clock: bench.clock,
-    ids: bench.ids,
-    log: silentLogger,
-    leader: { epoch: 1, commitAll },
-    mirrored: (revision: number) => bench.mirror.waitFor(revision, limit),
-  };
-  await new Promise((settled) => {
-    const loop = new PlacementLoop(context, bench.nodeViews, {
-      onSettled: settled,
-      isReachable: (nodeId) => bench.sessions.linkOf(nodeId) === "synced",
-    });
-    for (const { uid } of bench.mirror.guests()) loop.enqueue(uid);
-  });
 }

@@ -11,12 +11,12 @@ import {
   notFound,
   type Operation,
   placementsOf,
-  recordKey,
 } from "@innkeeper/core";
 import { movableGuests, whyBudgetAlwaysForbids } from "../loops/drain-route.js";
 import type { NodeViews } from "../loops/node-views.js";
 import { placementRequest } from "../loops/placement-request.js";
 import { type CommandContext, mutate } from "./command-context.js";
+import { cordonWith } from "./cordon-with.js";
 import { abilityToMove, whyNotMovable } from "./migrate-guest.js";
 import { newOperation } from "./new-operation.js";
 
@@ -36,20 +36,7 @@ export function drainNode(context: CommandContext, input: DrainNodeInput): Promi
     if (found === undefined) throw notFound("node", nodeId);
     refuseWhileDraining(context, nodeId);
     const operation = newDrain(context, nodeId, deadlineMs);
-    const nodeKey = recordKey("node", nodeId);
-    const node = { ...found.value, isCordoned: true, updatedAtMs: operation.createdAtMs };
-    return {
-      transaction: {
-        checks: [{ key: nodeKey, revision: found.revision }],
-        puts: [
-          { key: nodeKey, value: node },
-          { key: recordKey("operation", operation.id), value: operation },
-        ],
-        deletes: [],
-        counters: [],
-      },
-      answer: operation.id,
-    };
+    return cordonWith(operation, found, true);
   });
 }
 

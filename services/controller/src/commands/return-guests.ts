@@ -10,9 +10,9 @@ import {
   type Operation,
   precondition,
   type RebalanceEntry,
-  recordKey,
 } from "@innkeeper/core";
 import { type CommandContext, mutate } from "./command-context.js";
+import { cordonWith } from "./cordon-with.js";
 import { refuseWhileDraining } from "./drain-node.js";
 import { newOperation } from "./new-operation.js";
 import { refuseWhileRebalancing } from "./rebalance.js";
@@ -32,20 +32,7 @@ export function returnGuests(
     refuseWhileRebalancing(context);
     const entries = homewards(context, newestDrain(context, nodeId), nodeId);
     const operation = { ...newOperation(context, undefined, "return"), rebalance: { entries } };
-    const nodeKey = recordKey("node", nodeId);
-    const node = { ...found.value, isCordoned: false, updatedAtMs: operation.createdAtMs };
-    return {
-      transaction: {
-        checks: [{ key: nodeKey, revision: found.revision }],
-        puts: [
-          { key: nodeKey, value: node },
-          { key: recordKey("operation", operation.id), value: operation },
-        ],
-        deletes: [],
-        counters: [],
-      },
-      answer: operation.id,
-    };
+    return cordonWith(operation, found, false);
   });
 }
 

@@ -2,9 +2,8 @@
  * The moves that empty a node, worked out from the cluster as it is whenever one can begin: no plan
  * is kept, so any leader goes on, and nothing is done for a plan that has become wrong.
  */
-
-import type { Clock } from "@innkeeper/core";
 import {
+  type Clock,
   type DrainMove,
   type Evacuation,
   evacuate,
